@@ -26,19 +26,38 @@
 #define NEEDS(name)    DECLARE_("needs " #name)
 #define PROVIDES(name) DECLARE_("provides " #name)
 
+/* Tables: records of one kind, gathered by the linker from all objects. The section's name is a C identifier, so the
+ * linker itself defines __start_NAME and __stop_NAME, in an image and in a host library alike.
+ *
+ *   TABLE(unikit_drivers, struct driver_record);                declares it (in a header)
+ *   TABLE_RECORD(unikit_drivers, struct driver_record, x) = {...};   adds to it (in a component)
+ *   for_each_record (unikit_drivers, record) ...                walks it */
+#define TABLE(table, type)                                                                                        \
+    extern const type __start_##table[] WEAK;                                                                     \
+    extern const type __stop_##table[] WEAK
+
+#define TABLE_RECORD(table, type, name)                                                                           \
+    static const type name __attribute__((used, section(#table), aligned(8)))
+
+#define for_each_record(table, record)                                                                            \
+    for (__typeof__(&__start_##table[0]) record = __start_##table; record != __stop_##table; record++)
+
+/* A hook with a do-nothing default that another component may replace (a strong definition wins at link time). */
+#define WEAK __attribute__((weak))
+
 /* SYSCALL(getrandom, void *buf, size_t n, unsigned flags) { ... return -EFAULT; }
- * The result is the value or -errno, as in rax. No arguments: SYSCALL(getpid, void). The record goes into the dispatch
- * table that the linker script gathers between syscall_table_start and syscall_table_end. */
+ * The result is the value or -errno, as in rax. No arguments: SYSCALL(getpid, void). */
 struct syscall_record {
     unsigned long number;
     void *handler;
 };
+TABLE(unikit_syscalls, struct syscall_record);
 
 #define SYSCALL(name, ...)                                                                                        \
     DECLARE_("syscall " #name " " STRINGIFY(JOIN(__NR_, name)));                                                  \
     long sys_##name(__VA_ARGS__);                                                                                 \
-    static const struct syscall_record syscall_record_##name                                                      \
-        __attribute__((used, section(".unikit.syscalls"))) = {JOIN(__NR_, name), (void *)sys_##name};             \
+    TABLE_RECORD(unikit_syscalls, struct syscall_record,                                                          \
+                 syscall_record_##name) = {JOIN(__NR_, name), (void *)sys_##name};                                \
     long sys_##name(__VA_ARGS__)
 
 /* DRIVER(virtio_rng, VIRTIO_ID(4)) { .probe = ... }; */
@@ -57,6 +76,7 @@ struct driver_record {
     uint32_t bus;
     uint32_t id;
 };
+TABLE(unikit_drivers, struct driver_record);
 
 #define VIRTIO_ID(n) BUS_VIRTIO, n, "virtio:" #n
 
@@ -64,24 +84,37 @@ struct driver_record {
 #define DRIVER_(name, bus_, id_, text)                                                                            \
     DECLARE_("driver " #name " " text);                                                                           \
     static const struct driver driver_##name;                                                                     \
-    static const struct driver_record driver_record_##name                                                        \
-        __attribute__((used, section(".unikit.drivers"))) = {#name, &driver_##name, bus_, id_};                   \
+    TABLE_RECORD(unikit_drivers, struct driver_record,                                                            \
+                 driver_record_##name) = {#name, &driver_##name, bus_, id_};                                      \
     static const struct driver driver_##name =
 
-/* INIT(devices) { ... }: run once at boot, level by level in the order below; within a level the order is that of the
- * components' names. */
-#define INIT_LEVELS early, memory, time, threads, bus, filesystems, devices, network, services
-
+/* INIT(devices) { ... }: run once at boot, level by level; within a level the order is that of the components' names.
+ * The levels, in order:
+ *   early        nothing works yet but a stack: the serial port, the command line
+ *   memory       page allocator, kernel heap, address space
+ *   time         clocks, timers, entropy
+ *   threads      scheduler, signals
+ *   bus          ACPI, interrupt controllers
+ *   filesystems  root, tmpfs, proc; the boot configuration is complete after it
+ *   devices      virtio discovery and drivers: console, report channel, rng, net
+ *   network      TCP/IP, addresses
+ *   services     what needs all of the above */
 typedef void (*init_function)(void);
+TABLE(unikit_init_early, init_function);
+TABLE(unikit_init_memory, init_function);
+TABLE(unikit_init_time, init_function);
+TABLE(unikit_init_threads, init_function);
+TABLE(unikit_init_bus, init_function);
+TABLE(unikit_init_filesystems, init_function);
+TABLE(unikit_init_devices, init_function);
+TABLE(unikit_init_network, init_function);
+TABLE(unikit_init_services, init_function);
 
 #define INIT(level)                                                                                               \
     DECLARE_("init " #level);                                                                                     \
     static void JOIN(init_##level##_, __LINE__)(void);                                                            \
-    static const init_function JOIN(init_record_##level##_, __LINE__)                                             \
-        __attribute__((used, section(".unikit.init." #level))) = JOIN(init_##level##_, __LINE__);                 \
+    TABLE_RECORD(unikit_init_##level, init_function,                                                              \
+                 JOIN(init_record_##level##_, __LINE__)) = JOIN(init_##level##_, __LINE__);                       \
     static void JOIN(init_##level##_, __LINE__)(void)
-
-/* A hook with a do-nothing default that another component may replace (a strong definition wins at link time). */
-#define WEAK __attribute__((weak))
 
 #endif
