@@ -1,0 +1,47 @@
+"""Packaging: `pip install .` gives the command `unikit`; runtimes/, templates/ and qemu/ travel with it as data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+from setuptools.command.build_py import build_py
+
+DATA = ("runtimes", "templates", "qemu")
+
+
+class BuildWithData(build_py):
+    """Copies the data folders, which stand beside the package in a checkout, to `unikit/data` in the wheel."""
+
+    def run(self) -> None:
+        super().run()
+        for folder in DATA:
+            for file in sorted(Path(folder).rglob("*")):
+                if file.is_file():
+                    target = Path(self.build_lib, "unikit", "data", file)
+                    target.parent.mkdir(parents=True, exist_ok=True)
+                    self.copy_file(str(file), str(target))
+
+
+setup(
+    name="unikit",
+    version="0.1.0",
+    description="A Python application as one bootable unikernel image",
+    long_description=Path("README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    python_requires=">=3.10",
+    packages=find_packages(include=["unikit", "unikit.*"]),
+    install_requires=[
+        "click>=8.1",
+        "jinja2>=3.1",
+        "networkx>=3.0",
+        "pyelftools>=0.29",
+        "rich>=13",
+        'tomli>=2; python_version < "3.11"',
+    ],
+    extras_require={
+        "test": ["cffi>=1.15", "mypy>=1.8", "pytest>=7.4", "pytest-timeout>=2.2", "ruff>=0.4", "types-networkx"],
+    },
+    entry_points={"console_scripts": ["unikit = unikit.cli:main"]},
+    cmdclass={"build_py": BuildWithData},
+)
