@@ -1,0 +1,347 @@
+"""The values that travel between the stages, and the nodes and edges of the one graph.
+
+Every stage takes frozen values and returns one; nothing is changed in place once it left its stage. Host paths are
+`pathlib.Path`, guest paths are absolute POSIX strings. The graph is a `networkx.DiGraph` whose nodes are the string
+ids below; the attribute `node` of a graph node holds its value (`Module`, `Missing`, `Library`, `Distribution`), the
+attribute `edge` of a graph edge an `Edge`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    import networkx as nx
+
+Layer = Literal["runtime", "interpreter", "dependencies", "app"]
+LAYERS: tuple[Layer, ...] = ("runtime", "interpreter", "dependencies", "app")
+
+
+@dataclass(frozen=True)
+class Interpreter:
+    """A CPython on the build machine, as it describes itself (see `interpreter.probe`)."""
+
+    path: Path  # as named: a virtual environment's bin/python stays that
+    executable: Path  # the program itself, symlinks resolved
+    version: tuple[int, int, int]
+    prefix: Path
+    base_prefix: Path
+    stdlib: Path
+    dynload: Path  # the stdlib's extension modules
+    site: tuple[Path, ...]  # folders of installed packages, in order of search
+    paths: tuple[Path, ...]  # the rest of sys.path: what .pth files add
+    cache_tag: str  # cpython-311
+    suffixes: tuple[str, ...]  # of extension modules, longest first
+    magic: bytes  # first four bytes of its .pyc files
+    builtins: frozenset[str]
+    frozen: frozenset[str]  # modules frozen into the program: their files are never read
+    stdlib_names: frozenset[str]
+
+    @property
+    def short(self) -> str:
+        """`3.11`."""
+        return f"{self.version[0]}.{self.version[1]}"
+
+    @property
+    def guest_program(self) -> str:
+        return f"/usr/bin/python{self.short}"
+
+    @property
+    def guest_stdlib(self) -> str:
+        return f"/usr/lib/python{self.short}"
+
+    @property
+    def guest_site(self) -> str:
+        return f"{self.guest_stdlib}/site-packages"
+
+
+class AppKind(str, Enum):
+    """What APP names."""
+
+    SCRIPT = "script"
+    PACKAGE = "package"  # a folder with __main__.py
+    PROJECT = "project"  # a folder whose pyproject.toml names the entry
+    WSGI = "wsgi"
+    ASGI = "asgi"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """`[tool.unikit]` of the app's pyproject.toml."""
+
+    entry: str | None = None  # a script, a module, or module:attribute
+    include: tuple[str, ...] = ()  # modules, or glob patterns of data files below the app
+    exclude: tuple[str, ...] = ()  # modules, or glob patterns of files below the app
+    environment: tuple[tuple[str, str], ...] = ()
+    memory: int | None = None  # MiB
+    ports: tuple[int, ...] = ()
+    sources: Literal["app", "all", "none"] = "app"  # whose .py files are shipped beside the compiled ones
+    record: bool = True  # run the app's imports once, to learn of dynamic ones
+
+
+@dataclass(frozen=True)
+class AppFile:
+    """A file of the app and its place in the guest."""
+
+    host: Path
+    guest: str
+
+
+@dataclass(frozen=True)
+class Source:
+    """What is built: the app, its interpreter and its settings."""
+
+    app: str  # as the user wrote it
+    name: str  # for file names and titles: lower case, digits, dashes
+    kind: AppKind
+    root: Path  # the folder that becomes /app
+    entry: Path | None  # the file that is run; None: the launcher of a served application
+    module: str | None  # the module that is run or served, where there is one
+    attribute: str | None  # the served object within it
+    files: tuple[AppFile, ...]
+    texts: tuple[tuple[str, str], ...]  # generated files of the app layer: guest path, content
+    search: tuple[tuple[Path, str], ...]  # the app's part of sys.path: host folder, guest folder
+    argv: tuple[str, ...]  # of the guest, from argv[0]; the app's own arguments follow
+    environment: tuple[tuple[str, str], ...]
+    python: Interpreter
+    settings: Settings
+    needs: tuple[str, ...] = ()  # modules that the launcher imports (a server)
+
+
+class ModuleKind(str, Enum):
+    SOURCE = "source"
+    PACKAGE = "package"
+    NAMESPACE = "namespace"
+    EXTENSION = "extension"
+    BUILTIN = "builtin"
+    FROZEN = "frozen"
+    BYTECODE = "bytecode"  # a .pyc without its source
+
+
+@dataclass(frozen=True)
+class Module:
+    """A module that can be imported. Its id is `module:NAME`."""
+
+    name: str
+    kind: ModuleKind
+    path: Path | None  # of a package: its __init__.py; None: builtin, frozen, namespace
+    layer: Layer
+    folders: tuple[Path, ...] = ()  # where a package's submodules are looked for
+
+    @property
+    def id(self) -> str:
+        return f"module:{self.name}"
+
+
+@dataclass(frozen=True)
+class Missing:
+    """Something that is wanted and was not found. Its id is `missing:NAME`."""
+
+    name: str
+    why: str  # one sentence
+
+    @property
+    def id(self) -> str:
+        return f"missing:{self.name}"
+
+
+@dataclass(frozen=True)
+class Distribution:
+    """An installed distribution whose modules are kept. Its id is `distribution:NAME`."""
+
+    name: str
+    version: str
+    folder: Path  # NAME-VERSION.dist-info (or .egg-info)
+
+    @property
+    def id(self) -> str:
+        return f"distribution:{self.name}"
+
+
+@dataclass(frozen=True)
+class Library:
+    """An ELF file: the interpreter, an extension module or a shared library. Its id is `library:GUEST`."""
+
+    soname: str  # or the file's name
+    host: Path
+    guest: str
+    layer: Layer
+    build_id: str  # hexadecimal, empty where the file has none
+    role: Literal["program", "loader", "extension", "library"]
+
+    @property
+    def id(self) -> str:
+        return f"library:{self.guest}"
+
+
+class EdgeKind(str, Enum):
+    IMPORTS = "imports"
+    LOADS = "loads"
+    CALLS = "calls"
+    PROVIDES = "provides"
+    CONTAINS = "contains"  # distribution -> module; module -> parent package
+
+
+@dataclass(frozen=True)
+class Edge:
+    """Why one node needs another."""
+
+    kind: EdgeKind
+    conditional: bool = False  # below an `if`, or its failure is caught
+    lazy: bool = False  # only when a function runs
+    origin: Literal["static", "hook", "recorded", "runtime", "setting"] = "static"
+    evidence: tuple[str, ...] = ()  # FILE:LINE
+
+
+@dataclass(frozen=True)
+class DataFile:
+    """A file that is not a module and that something kept needs."""
+
+    host: Path
+    guest: str
+    layer: Layer
+    reason: str
+
+
+@dataclass(frozen=True, eq=False)
+class Imports:
+    """The modules that the app reaches."""
+
+    source: Source
+    graph: nx.DiGraph[str]
+    data: tuple[DataFile, ...]
+    warnings: tuple[str, ...]  # a sentence each: optional modules that are missing, dynamic imports not understood
+    dropped: tuple[tuple[str, str], ...] = ()  # optional modules left out by rule: name, why
+
+    @property
+    def modules(self) -> tuple[Module, ...]:
+        """Sorted by name."""
+        found = (value["node"] for _, value in self.graph.nodes(data=True))
+        return tuple(sorted((m for m in found if isinstance(m, Module)), key=lambda m: m.name))
+
+    @property
+    def missing(self) -> tuple[Missing, ...]:
+        found = (value["node"] for _, value in self.graph.nodes(data=True))
+        return tuple(sorted((m for m in found if isinstance(m, Missing)), key=lambda m: m.name))
+
+
+@dataclass(frozen=True, eq=False)
+class Natives:
+    """The ELF files that the modules load, on top of `Imports`; the same graph with libraries in it."""
+
+    imports: Imports
+    graph: nx.DiGraph[str]
+    program: Library
+    loader: Library
+    extensions: tuple[tuple[str, Library], ...]  # module name, file
+    libraries: tuple[Library, ...]
+    libc: str  # `glibc 2.36`
+
+    @property
+    def files(self) -> tuple[Library, ...]:
+        """Every ELF file once, the program first."""
+        return (self.program, self.loader, *(lib for _, lib in self.extensions), *self.libraries)
+
+
+class FileKind(str, Enum):
+    FILE = "file"
+    DIRECTORY = "directory"
+    SYMLINK = "symlink"
+
+
+@dataclass(frozen=True)
+class ImageFile:
+    """One entry of the root file system."""
+
+    path: str  # in the guest, absolute, without a trailing slash
+    kind: FileKind
+    mode: int  # permission bits
+    layer: Layer
+    content: Path | bytes = b""  # a regular file's: a host file to copy, or the bytes
+    target: str = ""  # a symlink's
+
+    @property
+    def size(self) -> int:
+        """Bytes of content."""
+        if self.kind is FileKind.SYMLINK:
+            return len(self.target.encode())
+        return self.content.stat().st_size if isinstance(self.content, Path) else len(self.content)
+
+    def read(self) -> bytes:
+        return self.content.read_bytes() if isinstance(self.content, Path) else self.content
+
+
+@dataclass(frozen=True)
+class BootSettings:
+    """What `/.unikit/boot.conf` says; see docs/architecture.md, boot configuration."""
+
+    exec: str
+    argv: tuple[str, ...]
+    environment: tuple[tuple[str, str], ...]
+    cwd: str = "/"
+    hostname: str = "unikit"
+    extra: tuple[tuple[str, str], ...] = ()  # further tokens: key, value
+
+
+@dataclass(frozen=True, eq=False)
+class Pruned:
+    """The root file system: what is shipped, and what was left out."""
+
+    natives: Natives
+    files: tuple[ImageFile, ...]  # sorted by path, parents before children
+    boot: BootSettings
+    sizes: tuple[tuple[Layer, int], ...] = field(default=())  # bytes of content of each layer
+
+    @property
+    def source(self) -> Source:
+        return self.natives.imports.source
+
+
+def jsonable(value: Any) -> Any:
+    """`value` as JSON data: dataclasses and mappings become objects, a graph its lists of nodes and edges."""
+    if isinstance(value, Enum):
+        return value.value
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, bytes):
+        return value.hex() if len(value) <= 64 else {"sha256": hashlib.sha256(value).hexdigest(), "size": len(value)}
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        fields = {f.name: jsonable(getattr(value, f.name)) for f in dataclasses.fields(value)}
+        return {"type": type(value).__name__.lower(), **fields}
+    if isinstance(value, Mapping):
+        return {str(k): jsonable(v) for k, v in value.items()}
+    if isinstance(value, (set, frozenset)):
+        return sorted((jsonable(v) for v in value), key=lambda v: json.dumps(v, sort_keys=True))
+    if isinstance(value, (list, tuple)):
+        return [jsonable(v) for v in value]
+    if hasattr(value, "nodes") and hasattr(value, "edges"):
+        return {
+            "nodes": [{"id": n, **jsonable(d.get("node"))} for n, d in sorted(value.nodes(data=True))],
+            "edges": [{"from": a, "to": b, **jsonable(d.get("edge"))} for a, b, d in sorted(value.edges(data=True), key=lambda e: e[:2])],
+        }
+    raise TypeError(f"no JSON form for {type(value).__name__}")
+
+
+def digest(*parts: Any) -> str:
+    """The identity of some inputs: SHA-256 (hexadecimal) of their canonical JSON. `bytes` count with their content;
+    a host path counts by name only, so pass `digest_file(path)` where content matters."""
+    text = json.dumps([jsonable(p) for p in parts], sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def digest_file(path: Path) -> str:
+    """SHA-256 (hexadecimal) of a file's content."""
+    with path.open("rb") as file:
+        sha = hashlib.sha256()
+        while chunk := file.read(1 << 20):
+            sha.update(chunk)
+        return sha.hexdigest()
