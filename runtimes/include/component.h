@@ -1,10 +1,12 @@
 /* component.h - how a piece of the runtime says what it is.
  *
- * A component is one .c file below runtimes/. The macros write one line of text each into the non-allocated section
- * `.unikit.decl` of its object, which the Python linker reads; nothing central lists components, calls or drivers.
+ * A component is one .c file below runtimes/. The macros write one line of text each into the non-allocated
+ * section
+ * `.unikit.decl` of its object, which the Python linker reads; nothing central lists components, calls or
+ * drivers.
  *
- *   needs NAME              a component (`vfs/pipe`) or a provided thing, beyond the object's undefined symbols
- *   provides NAME           something that others can need; two providers in one image are an error
+ *   needs NAME              a component (`vfs/pipe`) or a provided thing, beyond the object's undefined
+ * symbols provides NAME           something that others can need; two providers in one image are an error
  *   syscall NAME NUMBER     a Linux x86-64 system call
  *   driver NAME MATCH       a device driver, e.g. `driver virtio_rng virtio:4`
  *   init LEVEL              start-up work
@@ -20,29 +22,30 @@
 #define JOIN_(a, b)   a##b
 #define JOIN(a, b)    JOIN_(a, b)
 
-#define DECLARE_(text) \
+#define DECLARE_(text)                                                                                       \
     __asm__(".pushsection .unikit.decl,\"\",@progbits\n\t.asciz \"" text "\"\n\t.popsection")
 
 #define NEEDS(name)    DECLARE_("needs " #name)
 #define PROVIDES(name) DECLARE_("provides " #name)
 
-/* Tables: records of one kind, gathered by the linker from all objects. The section's name is a C identifier, so the
- * linker itself defines __start_NAME and __stop_NAME, in an image and in a host library alike.
+/* Tables: records of one kind, gathered by the linker from all objects. The section's name is a C identifier,
+ * so the linker itself defines __start_NAME and __stop_NAME, in an image and in a host library alike.
  *
  *   TABLE(unikit_drivers, struct driver_record);                declares it (in a header)
  *   TABLE_RECORD(unikit_drivers, struct driver_record, x) = {...};   adds to it (in a component)
  *   for_each_record (unikit_drivers, record) ...                walks it */
-#define TABLE(table, type)                                                                                        \
-    extern const type __start_##table[] WEAK;                                                                     \
+#define TABLE(table, type)                                                                                   \
+    extern const type __start_##table[] WEAK;                                                                \
     extern const type __stop_##table[] WEAK
 
-#define TABLE_RECORD(table, type, name)                                                                           \
+#define TABLE_RECORD(table, type, name)                                                                      \
     static const type name __attribute__((used, section(#table), aligned(8)))
 
-#define for_each_record(table, record)                                                                            \
+#define for_each_record(table, record)                                                                       \
     for (__typeof__(&__start_##table[0]) record = __start_##table; record != __stop_##table; record++)
 
-/* A hook with a do-nothing default that another component may replace (a strong definition wins at link time). */
+/* A hook with a do-nothing default that another component may replace (a strong definition wins at link
+ * time). */
 #define WEAK __attribute__((weak))
 
 /* SYSCALL(getrandom, void *buf, size_t n, unsigned flags) { ... return -EFAULT; }
@@ -53,11 +56,11 @@ struct syscall_record {
 };
 TABLE(unikit_syscalls, struct syscall_record);
 
-#define SYSCALL(name, ...)                                                                                        \
-    DECLARE_("syscall " #name " " STRINGIFY(JOIN(__NR_, name)));                                                  \
-    long sys_##name(__VA_ARGS__);                                                                                 \
-    TABLE_RECORD(unikit_syscalls, struct syscall_record,                                                          \
-                 syscall_record_##name) = {JOIN(__NR_, name), (void *)sys_##name};                                \
+#define SYSCALL(name, ...)                                                                                   \
+    DECLARE_("syscall " #name " " STRINGIFY(JOIN(__NR_, name)));                                             \
+    long sys_##name(__VA_ARGS__);                                                                            \
+    TABLE_RECORD(unikit_syscalls, struct syscall_record, syscall_record_##name) = {JOIN(__NR_, name),        \
+                                                                                   (void *)sys_##name};      \
     long sys_##name(__VA_ARGS__)
 
 /* DRIVER(virtio_rng, VIRTIO_ID(4)) { .probe = ... }; */
@@ -81,18 +84,16 @@ TABLE(unikit_drivers, struct driver_record);
 #define VIRTIO_ID(n) BUS_VIRTIO, n, "virtio:" #n
 
 #define DRIVER(name, match) DRIVER_(name, match)
-#define DRIVER_(name, bus_, id_, text)                                                                            \
-    DECLARE_("driver " #name " " text);                                                                           \
-    static const struct driver driver_##name;                                                                     \
-    TABLE_RECORD(unikit_drivers, struct driver_record,                                                            \
-                 driver_record_##name) = {#name, &driver_##name, bus_, id_};                                      \
+#define DRIVER_(name, bus_, id_, text)                                                                       \
+    DECLARE_("driver " #name " " text);                                                                      \
+    static const struct driver driver_##name;                                                                \
+    TABLE_RECORD(unikit_drivers, struct driver_record, driver_record_##name) = {#name, &driver_##name, bus_, \
+                                                                                id_};                        \
     static const struct driver driver_##name =
 
-/* INIT(devices) { ... }: run once at boot, level by level; within a level the order is that of the components' names.
- * The levels, in order:
- *   early        nothing works yet but a stack: the serial port, the command line
- *   memory       page allocator, kernel heap, address space
- *   time         clocks, timers, entropy
+/* INIT(devices) { ... }: run once at boot, level by level; within a level the order is that of the
+ * components' names. The levels, in order: early        nothing works yet but a stack: the serial port, the
+ * command line memory       page allocator, kernel heap, address space time         clocks, timers, entropy
  *   threads      scheduler, signals
  *   bus          ACPI, interrupt controllers
  *   filesystems  root, tmpfs, proc; the boot configuration is complete after it
@@ -110,11 +111,11 @@ TABLE(unikit_init_devices, init_function);
 TABLE(unikit_init_network, init_function);
 TABLE(unikit_init_services, init_function);
 
-#define INIT(level)                                                                                               \
-    DECLARE_("init " #level);                                                                                     \
-    static void JOIN(init_##level##_, __LINE__)(void);                                                            \
-    TABLE_RECORD(unikit_init_##level, init_function,                                                              \
-                 JOIN(init_record_##level##_, __LINE__)) = JOIN(init_##level##_, __LINE__);                       \
+#define INIT(level)                                                                                          \
+    DECLARE_("init " #level);                                                                                \
+    static void JOIN(init_##level##_, __LINE__)(void);                                                       \
+    TABLE_RECORD(unikit_init_##level, init_function, JOIN(init_record_##level##_, __LINE__)) =               \
+        JOIN(init_##level##_, __LINE__);                                                                     \
     static void JOIN(init_##level##_, __LINE__)(void)
 
 #endif

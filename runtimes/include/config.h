@@ -1,0 +1,14 @@
+/* config.h - the boot configuration: docs/architecture.md has the grammar and the keys. (boot/config.c) */
+#ifndef UNIKIT_CONFIG_H
+#define UNIKIT_CONFIG_H
+
+#include "kernel.h"
+
+/* The last value of a key, percent-decoded, command line before file; NULL: not given. */
+const char *config_get(const char *key);
+/* The i-th value of a repeatable key over both sources (file first); NULL: no more. */
+const char *config_each(const char *key, size_t i);
+/* Adds a source: text of tokens; `override` for the command line. The text is copied. */
+void config_add(const char *text, size_t length, bool override);
+
+#endif

@@ -1,0 +1,13 @@
+/* entropy.h - random bytes (entropy/). */
+#ifndef UNIKIT_ENTROPY_H
+#define UNIKIT_ENTROPY_H
+
+#include "kernel.h"
+
+/* Cryptographic random bytes; never fails after INIT(time) (no source at all stops the boot). */
+void random_bytes(void *to, size_t n);
+uint64_t random_u64(void);
+/* A source (virtio-rng, RDSEED) adds to the pool; bits: a lower bound of what it is worth. */
+void entropy_add(const void *data, size_t n, unsigned bits);
+
+#endif
