@@ -50,6 +50,9 @@ struct page_totals {
 };
 struct page_totals pages_totals(void);
 
+/* Device registers, mapped uncached; never unmapped. Low MMIO and anything up to 1 TiB. */
+volatile void *mmio_map(uintptr_t phys, size_t size);
+
 /* Memory is about to run out: whoever can give pages back does so; returns how many were given back (weak,
  * 0). */
 size_t pages_reclaim(size_t wanted);
