@@ -1,8 +1,8 @@
 """Errors that a user can cause, and the exit codes of the command line.
 
-Raise `UserError` with one clear sentence, the exit code and, where there is something to do, a hint. The command line prints both
-and ends with the code; nothing else of ours ends a command. `unikit run` passes the application's own status on, so our
-codes stay in a range that applications and shells (126 and up) seldom use.
+Raise `UserError` with one clear sentence, the exit code and, where there is something to do, a hint. The command line
+prints both and ends with the code; nothing else of ours ends a command. `unikit run` passes the application's own
+status on, so our codes stay in a range that applications and shells (126 and up) seldom use.
 """
 
 from __future__ import annotations
@@ -42,10 +42,15 @@ class ExitCode(enum.IntEnum):
 
 
 class UserError(Exception):
-    """Something the user can mend: `message` is one sentence, `hint` says what to do, `details` are lines to show as they are."""
+    """Something the user can mend: `message` is one sentence, `hint` says what to do, `details` are lines to show."""
 
     def __init__(
-        self, message: str, *, code: ExitCode = ExitCode.INTERNAL, hint: str | None = None, details: tuple[str, ...] = ()
+        self,
+        message: str,
+        *,
+        code: ExitCode = ExitCode.INTERNAL,
+        hint: str | None = None,
+        details: tuple[str, ...] = (),
     ) -> None:
         super().__init__(message)
         self.message = message

@@ -1,7 +1,7 @@
-"""The source of lwIP, the TCP/IP stack: from a folder the user names, else Debian's source package, fetched once.
+"""The source of lwIP, the TCP/IP stack: a folder the user names, else Debian's source package, fetched once.
 
-`apt-get source` works without root and without source entries in the system's configuration when it is given state folders and a
-source list of its own. The list is derived from the system's, so mirrors and proxies stay as they are.
+`apt-get source` works without root and without source entries in the system's configuration when it is given state
+folders and a source list of its own. The list is derived from the system's, so mirrors and proxies stay as they are.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from unikit import paths
+from unikit import cache
 from unikit.errors import ExitCode, UserError
 
 VERSION = "2.1.3"
@@ -35,11 +35,13 @@ def find(named: Path | None = None) -> Path:
         named = Path(os.environ["UNIKIT_LWIP"])
     if named is not None:
         if not (named / "src/core/tcp.c").is_file():
-            raise UserError(f"{named} does not hold lwIP's sources (src/core/tcp.c).", code=ExitCode.TOOLCHAIN, hint=HINT)
+            raise UserError(
+                f"{named} does not hold lwIP's sources (src/core/tcp.c).", code=ExitCode.TOOLCHAIN, hint=HINT
+            )
         return named.resolve()
-    target = paths.cache() / f"lwip-{VERSION}-{ARCHIVE_SHA256[:12]}"
+    target = cache.folder("sources") / f"lwip-{VERSION}-{ARCHIVE_SHA256[:12]}"
     if not target.is_dir():
-        with tempfile.TemporaryDirectory(dir=paths.cache(), prefix="lwip-") as work:
+        with tempfile.TemporaryDirectory(dir=target.parent, prefix="lwip-") as work:
             _unpack(_download(Path(work)), target)
     return target
 
@@ -84,7 +86,9 @@ def _apt_source(work: Path, suite: str) -> str:
     command = ["apt-get", "-qq", *(f"-o{key}={value}" for key, value in options.items())]
     for verb in (["update"], ["source", "--download-only", "lwip"]):
         try:
-            done = subprocess.run([*command, *verb], cwd=work, capture_output=True, text=True, timeout=300, check=False)
+            done = subprocess.run(
+                [*command, *verb], cwd=work, capture_output=True, text=True, timeout=300, check=False
+            )
         except subprocess.TimeoutExpired:
             return f"apt-get {verb[0]} took longer than 300 s"
     last = (done.stderr.strip() or "apt-get found no lwip").splitlines()[-1]
@@ -92,7 +96,7 @@ def _apt_source(work: Path, suite: str) -> str:
 
 
 def _mirrors() -> Iterator[tuple[str, str]]:
-    """The (options, URI) pairs of the system's own distribution in its apt configuration, both of its formats."""
+    """The (options, URI) pairs of the system's distribution in its apt configuration, both of its formats."""
     codename = _os_release().get("VERSION_CODENAME", "")
     etc = Path("/etc/apt")
     for file in [etc / "sources.list", *sorted(etc.glob("sources.list.d/*.list"))]:
@@ -121,7 +125,11 @@ def _unpack(archive: Path, target: Path) -> None:
     """Put the archive's single top folder at `target`, whole or not at all."""
     with tempfile.TemporaryDirectory(dir=target.parent, prefix="lwip-") as work:
         with tarfile.open(archive) as tar:
-            members = [m for m in tar if (m.isfile() or m.isdir()) and not m.name.startswith("/") and ".." not in Path(m.name).parts]
+            members = [
+                m
+                for m in tar
+                if (m.isfile() or m.isdir()) and not m.name.startswith("/") and ".." not in Path(m.name).parts
+            ]
             tar.extractall(work, members)
         (source,) = [path.parent.parent.parent for path in Path(work).glob("**/src/core/tcp.c")]
         try:

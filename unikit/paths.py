@@ -1,8 +1,7 @@
-"""Where things are: the checkout's own folders and the user's cache."""
+"""Where the project's own data folders are."""
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -17,11 +16,3 @@ def _folder(name: str) -> Path:
 RUNTIMES = _folder("runtimes")
 TEMPLATES = _folder("templates")
 MACHINES = _folder("qemu")
-
-
-def cache() -> Path:
-    """The folder `unikit` below XDG_CACHE_HOME (default ~/.cache), made if it is not there."""
-    base = os.environ.get("XDG_CACHE_HOME")
-    path = (Path(base) if base and os.path.isabs(base) else Path.home() / ".cache") / "unikit"
-    path.mkdir(parents=True, exist_ok=True)
-    return path

@@ -1,0 +1,104 @@
+"""What an object says about itself: its symbols, and its declarations (`.unikit.decl`, see component.h)."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from elftools.elf.constants import SH_FLAGS
+from elftools.elf.elffile import ELFFile
+from elftools.elf.sections import SymbolTableSection
+
+from unikit.errors import ExitCode, UserError
+
+INIT_LEVELS = ("early", "memory", "time", "threads", "bus", "filesystems", "devices", "network", "services")
+
+
+@dataclass(frozen=True)
+class Component:
+    """A component of the runtime. `name` is its path below runtimes/ without the suffix; `calls` are (number, name)."""
+
+    name: str
+    path: Path
+    needs: frozenset[str]
+    provides: frozenset[str]
+    calls: tuple[tuple[int, str], ...]
+    drivers: tuple[tuple[str, str], ...]
+    init: frozenset[str]
+    defined: frozenset[str]
+    weak: frozenset[str]
+    undefined: frozenset[str]
+    tables: frozenset[str]
+    boot: bool
+
+    @property
+    def root(self) -> bool:
+        """It works by being there: others reach it through a table or as the entry, not by name."""
+        return bool(self.boot or self.init or self.calls or self.drivers)
+
+
+def read(name: str, path: Path) -> Component:
+    """Read an object file. Raises UserError (SELECT) on a declaration that is not understood."""
+    with path.open("rb") as stream:
+        elf = ELFFile(stream)
+        section = elf.get_section_by_name(".unikit.decl")
+        lines = section.data().decode().split("\0") if section else []
+        tables, boot = set(), False
+        for part in elf.iter_sections():
+            if part["sh_flags"] & SH_FLAGS.SHF_ALLOC and part["sh_size"]:
+                if re.fullmatch(r"[A-Za-z_]\w*", part.name):
+                    tables.add(part.name)
+                boot = boot or part.name.startswith(".boot.")
+        defined, weak, undefined = _symbols(elf)
+    needs, provides, init = set(), set(), set()
+    calls, drivers = [], []
+    for line in filter(None, lines):
+        match line.split():
+            case ["needs", thing]:
+                needs.add(thing)
+            case ["provides", thing]:
+                provides.add(thing)
+            case ["syscall", call, number] if number.isdigit():
+                calls.append((int(number), call))
+            case ["driver", driver, device]:
+                drivers.append((driver, device))
+            case ["init", level] if level in INIT_LEVELS:
+                init.add(level)
+            case _:
+                raise UserError(
+                    f"Component {name} declares '{line}', which means nothing.", code=ExitCode.SELECT
+                )
+    return Component(
+        name=name,
+        path=path,
+        needs=frozenset(needs),
+        provides=frozenset(provides),
+        calls=tuple(sorted(calls)),
+        drivers=tuple(sorted(drivers)),
+        init=frozenset(init),
+        defined=defined,
+        weak=weak,
+        undefined=undefined,
+        tables=frozenset(tables),
+        boot=boot,
+    )
+
+
+def _symbols(elf: ELFFile) -> tuple[frozenset[str], frozenset[str], frozenset[str]]:
+    """Global symbols: strong definitions, weak definitions, strong references."""
+    defined, weak, undefined = set(), set(), set()
+    table = elf.get_section_by_name(".symtab")
+    if isinstance(table, SymbolTableSection):
+        for symbol in table.iter_symbols():
+            bind = symbol["st_info"]["bind"]
+            if not symbol.name or bind == "STB_LOCAL":
+                continue
+            if symbol["st_shndx"] == "SHN_UNDEF":
+                if bind != "STB_WEAK":
+                    undefined.add(symbol.name)
+            elif bind == "STB_WEAK":
+                weak.add(symbol.name)
+            else:
+                defined.add(symbol.name)
+    return frozenset(defined), frozenset(weak), frozenset(undefined)

@@ -1,0 +1,168 @@
+"""Links the kernel: compiles the runtime, selects components, runs the linker with templates/kernel.ld.j2.
+
+Whoever works on the runtime needs nothing of the rest of the tool:
+
+    python -m unikit.link [--out FILE] [--only PREFIX ...] [--runtimes FOLDER] [--lwip FOLDER] [--why NAME]
+
+compiles what changed (below a second if nothing did), prints the compiler's messages by component, and writes the
+kernel with its debug information. `--only vfs/ --only threads/clone` compiles those components and does not link.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import jinja2
+from elftools.elf.elffile import ELFFile
+from elftools.elf.sections import NoteSection
+
+from unikit import cache, paths, select
+from unikit.compiler import require, tool
+from unikit.component import Component, read
+from unikit.errors import ExitCode, UserError
+from unikit.runtime import Runtime
+
+PHYSICAL = 0x100000
+VIRTUAL = 0xFFFFFFFF80000000
+ENTRY = "boot_entry"
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """A linked kernel: `path` has its debug information, `stripped` only its symbol table."""
+
+    path: Path
+    stripped: Path
+    build_id: str
+    selection: select.Selection
+
+
+def link(imports: Iterable[str] | None = None, runtime: Runtime | None = None) -> Kernel:
+    """Compile, select for an application that imports `imports` (None: everything), and link.
+
+    Raises UserError: TOOLCHAIN, COMPILE, SELECT or LINK.
+    """
+    components = compile_all(runtime or Runtime())
+    tables = sorted({table for component in components for table in component.tables})
+    script = _script(tables)
+    given = re.findall(r"^\s*(\w+) = ", script, re.MULTILINE)
+    selection = select.select(components, linker=given, imports=imports)
+    return _link(selection, script)
+
+
+def compile_all(runtime: Runtime, only: tuple[str, ...] = ()) -> list[Component]:
+    """The runtime's components (or those whose names start with one of `only`), compiled."""
+    units, objects = runtime.units()
+    compiled, failures = objects.compile([u for u in units if not only or u.name.startswith(only)])
+    require(failures)
+    return [read(o.name, o.path) for o in compiled]
+
+
+def _script(tables: list[str]) -> str:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(paths.TEMPLATES), undefined=jinja2.StrictUndefined, trim_blocks=True
+    )
+    return environment.get_template("kernel.ld.j2").render(
+        physical=PHYSICAL, virtual=VIRTUAL, entry=ENTRY, tables=tables
+    )
+
+
+def _link(selection: select.Selection, script: str) -> Kernel:
+    objects = [str(component.path) for component in selection.components]
+    key = hashlib.sha256("\0".join([script, *objects]).encode()).hexdigest()
+    path, stripped = cache.entry("kernels", key, ".elf"), cache.entry("kernels", key, ".stripped.elf")
+    if not (path.is_file() and stripped.is_file()):
+        with tempfile.TemporaryDirectory(dir=path.parent) as work:
+            layout, out, small = (
+                Path(work, "kernel.ld"),
+                Path(work, "kernel.elf"),
+                Path(work, "kernel.stripped.elf"),
+            )
+            layout.write_text(script)
+            line = [
+                tool("ld"),
+                "-nostdlib",
+                "-static",
+                "--gc-sections",
+                "--build-id=sha1",
+                "--no-warn-rwx-segments",
+            ]
+            line += [
+                "-z",
+                "max-page-size=4096",
+                "-z",
+                "noexecstack",
+                "--fatal-warnings",
+            ]
+            line += ["-T", str(layout), *objects, "-o", str(out)]
+            done = subprocess.run(line, capture_output=True, text=True, timeout=120, check=False)
+            if done.returncode:
+                text = done.stderr.strip()
+                for component in selection.components:
+                    text = text.replace(str(component.path), component.name)
+                raise UserError(
+                    "The kernel does not link.", code=ExitCode.LINK, details=tuple(text.splitlines())
+                )
+            strip = [tool("objcopy"), "--strip-debug", "--discard-all", str(out), str(small)]
+            subprocess.run(strip, check=True, timeout=60)
+            small.replace(stripped)
+            out.replace(path)
+    return Kernel(path, stripped, build_id(path), selection)
+
+
+def build_id(path: Path) -> str:
+    """The GNU build id of an ELF file in hexadecimal, empty if it has none."""
+    with path.open("rb") as stream:
+        section = ELFFile(stream).get_section_by_name(".note.gnu.build-id")
+        if isinstance(section, NoteSection):
+            for note in section.iter_notes():
+                return str(note["n_desc"])
+    return ""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The developer's command; see the module's text."""
+    parser = argparse.ArgumentParser(
+        prog="python -m unikit.link", description="Compile and link the runtime."
+    )
+    parser.add_argument("--out", type=Path, help="write the kernel here")
+    parser.add_argument(
+        "--only", action="append", default=[], metavar="PREFIX", help="compile these, do not link"
+    )
+    parser.add_argument("--runtimes", type=Path, help="the folder with the components")
+    parser.add_argument("--lwip", type=Path, help="the folder with lwIP's sources")
+    parser.add_argument("--why", metavar="NAME", help="say why a component is in")
+    options = parser.parse_args(arguments)
+    runtime = Runtime(options.runtimes, options.lwip)
+    try:
+        if options.only:
+            compiled = compile_all(runtime, tuple(options.only))
+            print(f"{len(compiled)} components compile")
+            return 0
+        kernel = link(runtime=runtime)
+    except UserError as error:
+        print(*error.details, error.message, *([error.hint] if error.hint else []), sep="\n", file=sys.stderr)
+        return int(error.code)
+    if options.why:
+        for choice in kernel.selection.choices:
+            if choice.component.name == options.why:
+                print(f"needed by {choice.needed_by} for {choice.for_what}" if choice.needed_by else "a root")
+    if options.out:
+        options.out.write_bytes(kernel.path.read_bytes())
+    count, left = len(kernel.selection.choices), len(kernel.selection.left_out)
+    print(
+        f"{kernel.path}: {count} components, {left} left out, {kernel.stripped.stat().st_size} bytes stripped"
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

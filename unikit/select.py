@@ -1,0 +1,126 @@
+"""Picks the components of the runtime that an image needs.
+
+Roots are the components that work by being there: the entry, start-up work, system calls, drivers. From them the walk
+follows undefined symbols and declared needs. Components of a family that the application cannot use are no roots: they
+come in only if something else needs them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from unikit.component import Component
+from unikit.errors import ExitCode, UserError
+
+# Families (folders or single components) that are of use only to an application that imports the module.
+ON_IMPORT = {"network/": "_socket", "virtio/net": "_socket", "lwip/": "_socket"}
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A component that is in, and why: the component that needs it and what it needs, or None for a root."""
+
+    component: Component
+    needed_by: str | None
+    for_what: str | None
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The components of an image, sorted by name."""
+
+    choices: tuple[Choice, ...]
+    left_out: tuple[str, ...]
+
+    @property
+    def components(self) -> tuple[Component, ...]:
+        return tuple(choice.component for choice in self.choices)
+
+
+def select(
+    components: Sequence[Component], *, linker: Iterable[str] = (), imports: Iterable[str] | None = None
+) -> Selection:
+    """Choose from `components`; `linker`: symbols that the linker script defines; `imports`: the application's modules.
+
+    `imports` None means that all is wanted. Raises UserError (SELECT): a need that nothing meets, two providers of
+    one thing.
+    """
+    known = frozenset(imports) if imports is not None else None
+    given = frozenset(linker)
+    names = {c.name: c for c in components}
+    symbols = _providers(components)
+    chosen: dict[str, Choice] = {}
+    queue: list[Choice] = [Choice(c, None, None) for c in components if c.root and _of_use(c, known)]
+    for choice in queue:
+        component = choice.component
+        if component.name in chosen:
+            continue
+        chosen[component.name] = choice
+        for symbol in sorted(component.undefined - component.defined - component.weak):
+            if symbol in given or symbol.startswith(("__start_", "__stop_")):
+                continue
+            if symbol not in symbols:
+                raise _unmet(f"the symbol {symbol}", component.name, chosen)
+            queue += [Choice(other, component.name, symbol) for other in symbols[symbol]]
+        for thing in sorted(component.needs):
+            found = [names[thing]] if thing in names else [c for c in components if thing in c.provides]
+            if not found:
+                raise _unmet(thing, component.name, chosen)
+            queue += [Choice(other, component.name, thing) for other in found]
+    selection = Selection(
+        choices=tuple(chosen[name] for name in sorted(chosen)),
+        left_out=tuple(sorted(names.keys() - chosen.keys())),
+    )
+    _check_conflicts(selection.components)
+    return selection
+
+
+def _providers(components: Sequence[Component]) -> dict[str, list[Component]]:
+    """Who defines a symbol: all strong definitions (two are a conflict, found later), else the first weak one."""
+    strong: dict[str, list[Component]] = {}
+    for component in components:
+        for symbol in component.defined:
+            strong.setdefault(symbol, []).append(component)
+    for component in sorted(components, key=lambda c: c.name):
+        for symbol in component.weak:
+            strong.setdefault(symbol, [component])
+    return strong
+
+
+def _of_use(component: Component, imports: frozenset[str] | None) -> bool:
+    if imports is None:
+        return True
+    return all(
+        module in imports
+        for family, module in ON_IMPORT.items()
+        if component.name == family or (family.endswith("/") and component.name.startswith(family))
+    )
+
+
+def _check_conflicts(components: Sequence[Component]) -> None:
+    owners: dict[str, str] = {}
+    for component in components:
+        things = [f"the symbol {symbol}" for symbol in sorted(component.defined)]
+        things += [f"'{thing}'" for thing in sorted(component.provides)]
+        things += [f"the system call {call} ({number})" for number, call in component.calls]
+        for thing in things:
+            if thing in owners:
+                raise UserError(
+                    f"Components {owners[thing]} and {component.name} both provide {thing}.",
+                    code=ExitCode.SELECT,
+                    hint="Remove one of the two, or make one definition weak (WEAK).",
+                )
+            owners[thing] = component.name
+
+
+def _unmet(thing: str, name: str, chosen: dict[str, Choice]) -> UserError:
+    chain = [name]
+    while (before := chosen[chain[-1]].needed_by) is not None:
+        chain.append(before)
+    way = " -> ".join(reversed(chain))
+    return UserError(
+        f"No component provides {thing}, which {name} needs.",
+        code=ExitCode.SELECT,
+        details=(f"needed by: {way}",),
+    )
