@@ -1,0 +1,2 @@
+def inner(): raise ValueError("a clear message")
+inner()
