@@ -1,7 +1,7 @@
 """Starts pytest anew under the address sanitizer where components of the runtime are among the tests.
 
-A sanitized library loads only into a program that has libasan before everything else. The new process takes LD_PRELOAD back,
-so that the compilers and emulators that tests start are not slowed down by it.
+A sanitized library loads only into a program that has libasan before everything else. The new process takes
+LD_PRELOAD back, so that the compilers and emulators that tests start are not slowed down by it.
 """
 
 from __future__ import annotations

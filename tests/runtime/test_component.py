@@ -74,7 +74,8 @@ def test_declarations_are_text_in_a_section_that_is_not_loaded(tmp_path: Path) -
 def test_tables_are_walked(build) -> None:  # type: ignore[no-untyped-def]
     library, _ = build(
         [],
-        "long call(unsigned long, long, long); int start(void); int levels_without_entries(void); int probe_driver(void);",
+        "long call(unsigned long, long, long); int start(void);"
+        "int levels_without_entries(void); int probe_driver(void);",
         SOURCE + WALK,
     )
     assert library.call(39, 0, 0) == 7
