@@ -1,4 +1,4 @@
-"""Runs inside a network namespace of its own, beside a guest's tap device: 
+"""Runs inside a network namespace of its own, beside a guest's tap device:
 half-open connections from made-up addresses.
 
 Usage: syn_flood.py INTERFACE GUEST_MAC GUEST_ADDRESS PORT COUNT
