@@ -43,6 +43,7 @@ struct thread {
     uint64_t ran;   /* ns of CPU used before `since` */
     uint64_t since; /* clock_now() when it last got the CPU */
     uint64_t slice_end;
+    uint64_t share;      /* CPU used, as the scheduler counts it: the least of those ready runs next */
     uintptr_t clear_tid; /* CLONE_CHILD_CLEARTID */
     uintptr_t robust_list;
     struct thread_signals signals;
@@ -123,7 +124,7 @@ int64_t clock_real(void); /* CLOCK_REALTIME: ns since 1970 */
 void clock_set_real(int64_t ns);
 
 struct timer {
-    struct list link;
+    struct timer *child, *next, *prev; /* the heap's (clock/timers.c) */
     uint64_t when;
     void (*fire)(
         struct timer *); /* in interrupt context: wakes others, must not block; may start the timer again */
@@ -154,6 +155,25 @@ bool signal_pending(void);
 /* On the way back to user code: builds frames, restarts calls. `restart`: the registers are those of a system
  * call. */
 void signal_deliver(struct registers *, bool system_call);
+
+/* ---- what boot/ (entry, traps, exec) and threads/, clock/ want of each other
+ * ---------------------------------- */
+/* boot/entry.S: to user code with all of these registers, by way of iretq or the like: rcx and r11 are
+ * restored too. A new thread starts with it. After a system call that left `number` == -1 (rt_sigreturn) the
+ * entry code must leave this way as well: every register counts. */
+noreturn void user_return(struct registers *);
+/* Called by the trap code after an interrupt's handler ran: end of interrupt. (clock/lapic.c) */
+void lapic_eoi(void);
+/* The vector of a spurious interrupt needs no eoi. The alarm's vector comes from interrupt_vector(). */
+#define LAPIC_SPURIOUS_VECTOR 0xff
+/* Bytes that a signal frame takes at most, for AT_MINSIGSTKSZ. (signals/frame.c) */
+size_t signal_frame_size(void);
+/* The boot context is over: the threads made ready take the CPU, its stack is never used again. */
+noreturn void boot_done(void);
+/* Bytes that a thread's xsave area takes (threads/fpu.c). */
+extern uint32_t fpu_size;
+/* Maps the vDSO and its data page; its start, for AT_SYSINFO_EHDR. 0 or -errno. (vdso/map.c) */
+int vdso_map(uintptr_t *address);
 
 /* ---- interrupts (boot/traps.c, bus/)
  * -------------------------------------------------------------------------------- */
