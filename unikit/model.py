@@ -35,14 +35,15 @@ class Interpreter:
     base_prefix: Path
     stdlib: Path
     dynload: Path  # the stdlib's extension modules
-    site: tuple[Path, ...]  # folders of installed packages, in order of search
-    paths: tuple[Path, ...]  # the rest of sys.path: what .pth files add
+    site: tuple[Path, ...]  # folders of installed packages, and what their .pth files add, in order of search
+    guest_sites: tuple[str, ...]  # where its `site` module looks when its prefix is /usr
     cache_tag: str  # cpython-311
     suffixes: tuple[str, ...]  # of extension modules, longest first
     magic: bytes  # first four bytes of its .pyc files
     builtins: frozenset[str]
     frozen: frozenset[str]  # modules frozen into the program: their files are never read
     stdlib_names: frozenset[str]
+    sysconfig_data: str  # the module that `sysconfig` imports by a computed name
 
     @property
     def short(self) -> str:
