@@ -31,6 +31,10 @@ void missing_report(void);
 void console_write(const char *text, size_t length);
 /* What the app writes to its standard error is also kept (the last 8 KiB) for the exit event. */
 void stderr_keep(const char *text, size_t length);
+/* The member "stderr" of the open event: what was kept. */
+void report_stderr(void);
+/* A `memory` event. */
+void report_memory(void);
 
 /* The machine goes off with this status. (boot/power.c) */
 noreturn void power_off(int status);

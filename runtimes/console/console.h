@@ -1,0 +1,32 @@
+/* console.h - between the console, the devices that carry it and the terminal in between. */
+#ifndef UNIKIT_CONSOLE_H
+#define UNIKIT_CONSOLE_H
+
+#include "kernel.h"
+#include "thread.h"
+
+/* What carries the console's bytes: the serial port, a virtio console. */
+struct console_device {
+    const char *name;
+    /* All of it, waiting for room by polling: works with interrupts off, and from a panic. */
+    void (*write)(const char *text, size_t length);
+    /* From now on what arrives is handed to console_input(), as long as console_room() says that there is
+     * room; called again when there is room again. NULL: output only. */
+    void (*listen)(void);
+    /* Can write() go on without polling? If not, `writers` is woken when it can. NULL: always. */
+    bool (*ready)(void);
+    struct wait_queue *writers;
+};
+
+/* The device takes over the console, unless the configuration asks for another one by name. */
+void console_attach(const struct console_device *);
+/* How many bytes console_input() will take now, the rest would be lost. */
+size_t console_room(void);
+/* Bytes that arrived; from the interrupt. */
+void console_input(const char *bytes, size_t n);
+/* Nothing will arrive any more: readers get end of file. */
+void console_input_end(void);
+/* The terminal on the other side has this size now. */
+void console_resize(unsigned rows, unsigned columns);
+
+#endif
