@@ -106,6 +106,8 @@ static inline unsigned file_poll(struct file *f, struct poller *p)
 }
 /* Closing: epoll instances forget the file (weak no-op default where there is no epoll). */
 void epoll_forget(struct file *);
+/* fcntl(2) with F_SETPIPE_SZ or F_GETPIPE_SZ; -EBADF: not a pipe. (vfs/pipe.c, if pipes are linked) */
+long pipe_control(struct file *, unsigned command, unsigned long argument) WEAK;
 
 /* ---- sockets: system calls (network-neutral, vfs/socket.c) talk to families through this
  * --------------------------------------- */
