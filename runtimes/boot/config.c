@@ -98,10 +98,10 @@ const char *config_each(const char *key, size_t i)
     return NULL;
 }
 
-bool config_overridden(const char *key)
+const char *config_each_override(const char *key, size_t i)
 {
-    for (size_t i = 0; i < count; i++)
-        if (entries[i].override && strcmp(entries[i].key, key) == 0)
-            return true;
-    return false;
+    for (size_t at = 0; at < count; at++)
+        if (entries[at].override && strcmp(entries[at].key, key) == 0 && i-- == 0)
+            return entries[at].value;
+    return NULL;
 }

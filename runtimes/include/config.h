@@ -8,8 +8,8 @@
 const char *config_get(const char *key);
 /* The i-th value of a repeatable key over both sources (file first); NULL: no more. */
 const char *config_each(const char *key, size_t i);
-/* Does the command line give this key? (Its `arg` values then replace those of the file.) */
-bool config_overridden(const char *key);
+/* The same over the command line alone. */
+const char *config_each_override(const char *key, size_t i);
 /* Adds a source: text of tokens; `override` for the command line. The text is copied; the kernel
  * heap must work. */
 void config_add(const char *text, size_t length, bool override);
