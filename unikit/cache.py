@@ -1,4 +1,4 @@
-"""The cache on the build machine, below `paths.cache()`.
+"""The cache on the build machine: `$UNIKIT_CACHE`, else `$XDG_CACHE_HOME/unikit`, else `~/.cache/unikit`.
 
 Entries are content-addressed: a key is the hash of everything the entry was made from, so nothing in here is ever
 stale, and all of it may be deleted at any time.
@@ -10,13 +10,15 @@ import os
 import tempfile
 from pathlib import Path
 
-from unikit import paths
-
 
 def folder(kind: str) -> Path:
     """The folder of one kind of entry (`pyc`, `elf`, `objects` ...), made where it is not there yet."""
-    path = paths.cache() / kind
-    path.mkdir(exist_ok=True)
+    base = os.environ.get("UNIKIT_CACHE")
+    if not base:
+        home = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
+        base = os.path.join(home, "unikit")
+    path = Path(base) / kind
+    path.mkdir(parents=True, exist_ok=True)
     return path
 
 
