@@ -1,0 +1,118 @@
+"""Machines that an image boots on, and the QEMU command that makes one.
+
+A profile is a file of `qemu/`: `machine` (value of -machine), `transport` (`device` or `pci`: how virtio devices are
+named) and `properties` (for every virtio device).
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from unikit import paths
+from unikit.errors import ExitCode, UserError
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+DEFAULT = "microvm"
+# The status that the guest writes here ends QEMU with 2 * status + 1.
+EXIT_PORT = 0xF4
+REPORT_PORT = "unikit.report"
+
+
+@dataclass(frozen=True)
+class Machine:
+    """A machine profile."""
+
+    name: str
+    summary: str
+    machine: str
+    transport: str
+    properties: tuple[str, ...]
+
+    def virtio(self, kind: str, *options: str) -> str:
+        """The value of -device for a virtio device, e.g. kind `net`."""
+        return ",".join([f"virtio-{kind}-{self.transport}", *options, *self.properties])
+
+
+@dataclass(frozen=True)
+class Forward:
+    """A port of the host that leads to one of the guest."""
+
+    host: int
+    guest: int
+    address: str = "127.0.0.1"
+    protocol: str = "tcp"
+
+    def __str__(self) -> str:
+        return f"{self.protocol}:{self.address}:{self.host}-:{self.guest}"
+
+
+@dataclass(frozen=True)
+class Guest:
+    """What is booted: `memory` in MiB, file descriptors of the sockets that QEMU serves, `append` the boot tokens."""
+
+    image: Path
+    machine: Machine
+    memory: int
+    accelerator: str
+    append: str
+    console: int
+    serial: int
+    report: int
+    forwards: tuple[Forward, ...] = ()
+    network: bool = True
+    extra: tuple[str, ...] = ()
+
+
+def names() -> list[str]:
+    """The profiles that there are, the default first."""
+    found = sorted(file.stem for file in paths.MACHINES.glob("*.toml"))
+    return sorted(found, key=lambda name: name != DEFAULT)
+
+
+def load(name: str) -> Machine:
+    """Raises UserError (CONFIGURATION) if there is no such profile."""
+    if name not in names():
+        raise UserError(
+            f"There is no machine profile '{name}'.", code=ExitCode.CONFIGURATION, hint="Known: " + ", ".join(names())
+        )
+    value = tomllib.loads((paths.MACHINES / f"{name}.toml").read_text())
+    return Machine(name, value["summary"], value["machine"], value["transport"], tuple(value["properties"]))
+
+
+def command(qemu: str, guest: Guest) -> list[str]:
+    """The QEMU command line."""
+    machine = guest.machine
+    line = [qemu, "-name", "unikit", "-machine", machine.machine, "-accel", guest.accelerator, "-cpu", "max"]
+    line += ["-smp", "1", "-m", f"{guest.memory}M", "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"]
+    line += ["-kernel", str(guest.image)]
+    if guest.append:
+        line += ["-append", guest.append]
+    line += ["-device", f"isa-debug-exit,iobase={EXIT_PORT:#x},iosize=0x4"]
+    for name, descriptor in (("serial", guest.serial), ("console", guest.console), ("report", guest.report)):
+        line += ["-chardev", f"socket,id={name},fd={descriptor}"]
+    line += ["-serial", "chardev:serial", "-device", machine.virtio("serial")]
+    line += ["-device", "virtconsole,chardev=console"]
+    line += ["-device", f"virtserialport,chardev=report,name={REPORT_PORT}"]
+    line += ["-object", "rng-random,id=rng,filename=/dev/urandom", "-device", machine.virtio("rng", "rng=rng")]
+    if guest.network:
+        line += ["-netdev", ",".join(["user,id=net", *(f"hostfwd={forward}" for forward in guest.forwards)])]
+        rom = ("romfile=",) if machine.transport == "pci" else ()
+        line += ["-device", machine.virtio("net", "netdev=net", *rom)]
+    return line + list(guest.extra)
+
+
+def encode(tokens: Sequence[tuple[str, str]]) -> str:
+    """Boot tokens (docs/architecture.md, boot configuration): values percent-encoded, separated by spaces."""
+    return " ".join(f"{key}={percent(value)}" for key, value in tokens)
+
+
+def percent(value: str) -> str:
+    """`value` with every byte encoded that is not printable ASCII, and the space and the percent sign."""
+    return "".join(chr(b) if 0x21 <= b <= 0x7E and b != 0x25 else f"%{b:02X}" for b in value.encode())
