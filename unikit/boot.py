@@ -1,0 +1,244 @@
+"""Boots an image under QEMU and says what became of it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from unikit import accelerator, machine, ports, report, terminal
+from unikit.errors import ExitCode, UserError
+from unikit.image import Image, is_elf
+from unikit.machine import Forward, Guest
+from unikit.manifest import Manifest
+from unikit.progress import Progress
+from unikit.supervisor import Channels, Ended, Limits, Supervisor, find_qemu
+
+# glibc copies with `rep movsb` from 2 KiB on, which takes 2 ns a byte where QEMU translates code (TCG): eight times as
+# long as its vector loops.
+TCG_TUNABLES = "glibc.cpu.x86_rep_movsb_threshold=0x40000000:glibc.cpu.x86_rep_stosb_threshold=0x40000000"
+APPEND_LIMIT = 16384  # bytes of boot tokens that QEMU and the kernel take
+SMALLEST = 16  # MiB
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to run an image. `memory` in MiB (None: as the image says), limits in seconds."""
+
+    machine: str = machine.DEFAULT
+    memory: int | None = None
+    forwards: tuple[Forward, ...] = ()
+    environment: tuple[tuple[str, str], ...] = ()
+    arguments: tuple[str, ...] = ()
+    tokens: tuple[tuple[str, str], ...] = ()  # further boot tokens
+    interactive: bool = False
+    feed_input: bool = False
+    boot_limit: float | None = 60.0
+    run_limit: float | None = None
+    accelerator: str | None = None
+    extra: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a run: `status` is the application's own, 128 + n for signal n."""
+
+    status: int
+    ended: Ended
+
+
+def run(
+    image: Image,
+    options: Options,
+    progress: Progress,
+    *,
+    output: Callable[[bytes], None] | None = None,
+    on_event: Callable[[dict[str, Any]], str | None] | None = None,
+) -> Outcome:
+    """Boot `image` and wait for its end; console output goes to `output` (default: standard output).
+
+    Raises UserError: NO_QEMU, PORT_TAKEN, CONFIGURATION, DEADLINE, MEMORY, GUEST.
+    """
+    qemu = find_qemu()
+    if qemu is None:
+        raise UserError(
+            "QEMU is missing (qemu-system-x86_64).",
+            code=ExitCode.NO_QEMU,
+            hint="Install it: apt install qemu-system-x86. `unikit doctor` checks everything.",
+        )
+    profile = machine.load(options.machine)
+    memory = options.memory if options.memory is not None else image.manifest.memory
+    needed = SMALLEST + report.mebibytes(image.path.stat().st_size)
+    if memory < needed:
+        raise UserError(
+            f"{memory} MiB of memory are too little for this image.",
+            code=ExitCode.MEMORY,
+            hint=f"It holds {needed - SMALLEST} MiB itself: try -m {needed + 32}.",
+        )
+    forwards = ports.claim(options.forwards)
+    for given, claimed in zip(options.forwards, forwards, strict=True):
+        if given.host == 0:
+            progress.note(f"port {claimed.guest} of the guest is {claimed.address}:{claimed.host}")
+            progress.event("port", host=claimed.host, guest=claimed.guest, address=claimed.address)
+    accel = options.accelerator or accelerator.choose(str(qemu))
+    channels = Channels()
+    console, serial, channel = channels.descriptors
+    guest = Guest(
+        image=image.path,
+        machine=profile,
+        memory=memory,
+        accelerator=accel,
+        append=tokens(options, accel),
+        console=console,
+        serial=serial,
+        report=channel,
+        forwards=forwards,
+        network=image.manifest.network or bool(forwards),
+        extra=options.extra,
+    )
+
+    def see(event: dict[str, Any]) -> str | None:
+        progress.event("guest", **{("kind" if k == "event" else k): v for k, v in event.items()})
+        return on_event(event) if on_event else None
+
+    supervisor = Supervisor(
+        machine.command(str(qemu), guest),
+        channels,
+        Limits(options.boot_limit, options.run_limit),
+        output=output or console_writer(interactive=options.interactive),
+        on_event=see,
+        interactive=options.interactive,
+        feed_input=options.feed_input,
+    )
+    ended = supervisor.run()
+    return Outcome(conclude(ended, image.manifest, replace(options, forwards=forwards, memory=memory), progress), ended)
+
+
+def tokens(options: Options, accel: str) -> str:
+    """The boot tokens for the kernel's command line. Raises UserError (USAGE) if there are too many."""
+    environment = dict(options.environment)
+    if accel == "tcg":
+        environment.setdefault("GLIBC_TUNABLES", TCG_TUNABLES)
+    if options.interactive and "TERM" not in environment and os.environ.get("TERM"):
+        environment["TERM"] = os.environ["TERM"]
+    pairs = [("env", f"{key}={value}") for key, value in environment.items()]
+    pairs += [("arg", argument) for argument in options.arguments]
+    text = machine.encode([*pairs, *options.tokens])
+    if len(text) > APPEND_LIMIT:
+        raise UserError(
+            f"The arguments and environment are too long ({len(text)} of {APPEND_LIMIT} bytes).",
+            code=ExitCode.USAGE,
+            hint="Put long values into a file of the application, or into [tool.unikit] environment.",
+        )
+    return text
+
+
+def console_writer(*, interactive: bool) -> Callable[[bytes], None]:
+    """Writes the guest's console to standard output; for a pipe or a file a terminal's CR LF becomes LF."""
+    descriptor = sys.stdout.fileno()
+    sys.stdout.flush()
+    if interactive or os.isatty(descriptor):
+        return lambda data: terminal.write(descriptor, data)
+    held = b""
+
+    def plain(data: bytes) -> None:
+        nonlocal held
+        data = held + data
+        held = b"\r" if data.endswith(b"\r") else b""
+        terminal.write(descriptor, data.removesuffix(b"\r").replace(b"\r\n", b"\n"))
+
+    return plain
+
+
+def conclude(ended: Ended, manifest: Manifest, options: Options, progress: Progress) -> int:
+    """The status of the run; says what the user should know, and raises UserError where there is no status."""
+    log = ended.log
+    for line in report.missing(log.missing, manifest):
+        progress.warn(line)
+    if log.crash:
+        head, *rest = report.crash(log.crash, manifest)
+        progress.warn(head)
+        for line in rest:
+            progress.note(line)
+    if log.oom:
+        enough = report.mebibytes(report.number(log.oom.get("enough")))
+        total = report.mebibytes(report.number(log.oom.get("total")))
+        error = UserError(
+            f"The guest ran out of memory ({total} MiB).", code=ExitCode.MEMORY, hint=f"Try -m {enough}."
+        )
+        if log.status is None:
+            raise error
+        progress.warn(f"{error.message} {error.hint}")
+    if log.status is not None:
+        return log.status
+    if ended.stopped:
+        return 0
+    if ended.late:
+        raise _late(ended, options)
+    if ended.impatient:
+        return 128 + 2
+    raise _failure(ended, manifest, options)
+
+
+def _late(ended: Ended, options: Options) -> UserError:
+    reached = ended.log.phase or "none"
+    if ended.late == "boot":
+        limit = options.boot_limit if options.run_limit is None else min(options.run_limit, options.boot_limit or 1e9)
+        return UserError(
+            f"The boot took longer than {limit:g} s; the last phase reached: {reached}.",
+            code=ExitCode.DEADLINE,
+            hint="Give it more time with --boot-timeout SECONDS, or see what it says with --verbose.",
+        )
+    return UserError(f"The application was still running after {options.run_limit:g} s.", code=ExitCode.DEADLINE)
+
+
+def _failure(ended: Ended, manifest: Manifest, options: Options) -> UserError:
+    """Why a guest went off without the status of an application."""
+    log, text = ended.log, ended.qemu_text
+    if log.error:
+        return UserError(
+            str(log.error.get("message") or "The guest could not boot."),
+            code=ExitCode.MEMORY if log.error.get("code") == "memory" else ExitCode.GUEST,
+        )
+    if log.panic:
+        return UserError(
+            f"The guest's kernel failed: {log.panic.get('message')}",
+            code=ExitCode.GUEST,
+            hint="This is a bug in unikit.",
+            details=tuple(report.frames(log.panic.get("frames") or (), manifest)),
+        )
+    if "host forwarding" in text:
+        for forward in options.forwards:
+            if str(forward) in text or len(options.forwards) == 1:
+                return ports.taken(forward)
+        return UserError("A port of the host is in use.", code=ExitCode.PORT_TAKEN, details=(text,))
+    if "cannot set up guest memory" in text or "Cannot allocate memory" in text:
+        return UserError(
+            f"The host has no {options.memory} MiB of memory for the guest.",
+            code=ExitCode.MEMORY,
+            hint="Give it less with -m.",
+        )
+    status = ended.qemu_status
+    if status and text:
+        return UserError("QEMU does not start.", code=ExitCode.NO_QEMU, details=tuple(text.splitlines()))
+    if status is not None and status < 0:
+        return UserError(f"QEMU was ended by {report.signal_name(-status)}.", code=ExitCode.NO_QEMU)
+    if status is not None and status & 1 and status > 1:
+        return UserError(
+            f"The guest went off with status {status >> 1} before its application ended.",
+            code=ExitCode.GUEST,
+            hint="Its console says why; --verbose shows the kernel's messages.",
+        )
+    return UserError(
+        f"The guest went off without a word; the last phase reached: {log.phase or 'none'}.",
+        code=ExitCode.GUEST,
+        hint="More memory may help (-m); --verbose shows the kernel's messages.",
+    )
+
+
+def is_image(path: Path) -> bool:
+    """Whether `run` should take `path` as an image rather than an application."""
+    return path.is_file() and (is_elf(path) or path.suffix in (".img", ".elf", ".unikit"))
