@@ -1,0 +1,83 @@
+"""Guest programs, each in a folder of its own: a real boot, and the program's own verdict as exit status.
+
+A folder holds `main.py` or `main.c`. The programs check themselves and know nothing of this file, so the same program passes
+on Linux (with ON_LINUX=1 where the two are meant to differ).
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.guest import run
+
+HERE = Path(__file__).resolve().parent
+# Those whose end is not a plain 0 have tests of their own below.
+SPECIAL = {"uncaught", "exit_status", "crash", "memory_error", "writable_code", "missing_call", "fairness"}
+PROGRAMS = sorted(f.name for f in HERE.iterdir() if any(f.glob("main.*")) and f.name not in SPECIAL)
+
+
+def app(name: str) -> Path:
+    folder = HERE / name
+    return folder / "main.py" if (folder / "main.py").exists() else folder
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_program(name: str) -> None:
+    result = run(app(name))
+    print(result.console)
+    assert result.status == 0, result.console
+    assert result.log.missing == [] or name == "threads_c", result.log.missing
+
+
+def test_exit_status_is_the_applications_own() -> None:
+    result = run(app("exit_status"))
+    assert result.status == 42 and result.qemu_status == 2 * 42 + 1, result.console
+
+
+def test_an_uncaught_exception_is_told_with_its_traceback() -> None:
+    result = run(app("uncaught"))
+    assert result.status == 1
+    for text in (result.console, result.log.stderr):
+        assert "ValueError: a clear message" in text
+        assert re.search(r'File ".*main\.py", line 1, in inner\n\s+def inner\(\): raise', text), text
+
+
+def test_a_crash_in_c_code_is_told() -> None:
+    result = run(app("crash"))
+    assert result.status == 128 + 11
+    crash = result.log.crash
+    assert crash and crash["signal"] == 11 and int(str(crash["address"]), 0) & ~0xFFF == 0xDEAD0000, crash
+    assert "libc.so.6" in crash["module"] and crash["frames"], crash
+    assert "in deep" in result.log.stderr, "the Python stack is missing"
+
+
+def test_memory_error_and_after() -> None:
+    result = run(app("memory_error"), memory=96)
+    assert result.status == 0, result.console
+    memory = result.log.memory
+    assert memory and memory["high"] <= memory["total"] <= 96 << 20
+
+
+@pytest.mark.parametrize("allowed", [False, True])
+def test_writable_code(allowed: bool) -> None:
+    options = {"tokens": [("wx", "allow")], "environment": {"EXPECT_ALLOWED": "1"}} if allowed else {}
+    result = run(app("writable_code"), **options)
+    assert result.status == 0, result.console
+
+
+def test_missing_calls_are_named_and_counted() -> None:
+    result = run(app("missing_call"))
+    assert result.status == 0, result.console
+    told = {m["number"]: m for m in result.log.missing}
+    assert told[425]["name"] == "io_uring_setup" and told[425]["count"] == 3, told
+    assert told[9999]["count"] == 1 and "libc.so.6" in told[425]["module"], told
+
+
+def test_computing_does_not_starve_the_others() -> None:
+    """Under -icount the guest's clock counts instructions, so the host's noise cannot make a thread late."""
+    result = run(app("fairness"), extra=["-icount", "shift=1,sleep=off"])
+    print(result.console)
+    assert result.status == 0, result.console
