@@ -83,6 +83,7 @@ class Settings:
     environment: tuple[tuple[str, str], ...] = ()
     memory: int | None = None  # MiB
     ports: tuple[int, ...] = ()
+    interface: Literal["wsgi", "asgi"] | None = None  # of a served object, where its source does not show it
     sources: Literal["app", "all", "none"] = "app"  # whose .py files are shipped beside the compiled ones
     record: bool = True  # run the app's imports once, to learn of dynamic ones
 
@@ -96,6 +97,16 @@ class AppFile:
 
 
 @dataclass(frozen=True)
+class Start:
+    """How the guest's `__main__` begins: what `python FILE`, `python FOLDER` or `python -m MODULE` would have set."""
+
+    guest: str  # __file__ and the name in tracebacks
+    argv0: str
+    paths: tuple[str, ...]  # what takes the place of sys.path[0]
+    module: str | None = None  # `-m`: the full name of the module, PACKAGE.__main__ for a package
+
+
+@dataclass(frozen=True)
 class Source:
     """What is built: the app, its interpreter and its settings."""
 
@@ -103,17 +114,17 @@ class Source:
     name: str  # for file names and titles: lower case, digits, dashes
     kind: AppKind
     root: Path  # the folder that becomes /app
-    entry: Path | None  # the file that is run; None: the launcher of a served application
-    module: str | None  # the module that is run or served, where there is one
-    attribute: str | None  # the served object within it
-    files: tuple[AppFile, ...]
-    texts: tuple[tuple[str, str], ...]  # generated files of the app layer: guest path, content
+    entry: Path | None  # the file that is run; None: `launcher`
+    launcher: str  # the program that serves an application, else empty
+    served: str | None  # module:attribute
+    needs: tuple[str, ...]  # modules that the launcher imports
+    start: Start
+    files: tuple[AppFile, ...]  # data files of the app
     search: tuple[tuple[Path, str], ...]  # the app's part of sys.path: host folder, guest folder
     argv: tuple[str, ...]  # of the guest, from argv[0]; the app's own arguments follow
     environment: tuple[tuple[str, str], ...]
     python: Interpreter
     settings: Settings
-    needs: tuple[str, ...] = ()  # modules that the launcher imports (a server)
 
 
 class ModuleKind(str, Enum):

@@ -5,11 +5,10 @@ from __future__ import annotations
 import enum
 import json
 import subprocess
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Literal
 
 from unikit import cache
 from unikit.errors import ExitCode, UserError
@@ -47,6 +46,8 @@ class Scanned:
     chains: frozenset[str] = frozenset()
     strings: frozenset[str] = frozenset()
     codecs: frozenset[str] = frozenset()
+    constants: frozenset[str] = frozenset()
+    computed: bool = False
     dynamic: tuple[int, ...] = ()
     groups: frozenset[str] = frozenset()
     metadata: bool = False
@@ -68,6 +69,8 @@ def _read(raw: dict[str, Any]) -> Scanned:
         frozenset(raw["chains"]),
         frozenset(raw["strings"]),
         frozenset(raw["codecs"]),
+        frozenset(raw["constants"]),
+        raw["computed"],
         tuple(raw["dynamic"]),
         frozenset(raw["groups"]),
         raw["metadata"],
@@ -103,24 +106,23 @@ class Scanner:
         if self._dirty and kind is None:
             cache.store(self._store, json.dumps(self._known).encode())
 
-    def scan(self, files: Iterable[tuple[Path, bool]]) -> Iterator[Scanned]:
-        """Yield what each file says, in order; the second member says whether it is the one that is run."""
-        for path, main in files:
-            stat = path.stat()
-            key = f"{path}\0{stat.st_size}\0{stat.st_mtime_ns}\0{main:d}"
-            if key not in self._known:
-                self._known[key] = self._ask(path, main)
-                self._dirty = True
-            yield _read(self._known[key])
+    def scan(self, path: Path, kind: Literal["main", "app", ""] = "") -> Scanned:
+        """What a file says. `main` is the one that is run, `app` another one of the application."""
+        stat = path.stat()
+        key = f"{path}\0{stat.st_size}\0{stat.st_mtime_ns}\0{kind}"
+        if key not in self._known:
+            self._known[key] = self._ask(path, kind)
+            self._dirty = True
+        return _read(self._known[key])
 
-    def _ask(self, path: Path, main: bool) -> dict[str, Any]:
+    def _ask(self, path: Path, kind: str) -> dict[str, Any]:
         if self._process is None:
             command = [str(self.python.executable), "-I", "-S", str(TARGET / "scan.py")]
             self._process = subprocess.Popen(
                 command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment(), encoding="utf-8"
             )
             self._send(json.dumps({"words": self.words}))
-        self._send(json.dumps(["main" if main else "", str(path)]))
+        self._send(json.dumps([kind, str(path)]))
         assert self._process.stdout is not None
         answer = self._process.stdout.readline()
         if not answer:

@@ -6,6 +6,8 @@ Standard input: a JSON object `{"words": REGEX}`, then a file name a line. Stand
   chains    dotted names that are reached through imported names: `import a` and `a.b.c` give "a.b.c"
   strings   constants that look like dotted names (or module:attribute)
   codecs    names of text encodings
+  computed  whether the name of an encoding is computed
+  constants every short string, of the application's own files
   dynamic   lines of imports whose name is computed
   groups    entry point groups that are asked for
   metadata  whether importlib.metadata is used
@@ -29,6 +31,8 @@ DOTTED = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+(?::[A-Za-z_]\w*)?\Z")
 WORD = re.compile(r"[A-Za-z_]\w*")
 # calls whose first argument names a module
 IMPORTERS = {"__import__", "import_module", "import_string", "resolve_name", "find_spec", "lazy_import", "load_module"}
+# calls that find modules by themselves
+DISCOVERERS = {"iter_modules", "walk_packages", "spec_from_file_location", "run_path", "run_module", "SourceFileLoader"}
 # calls one of whose arguments names an encoding
 CODED = {"encode", "decode", "open", "lookup", "getreader", "getwriter", "getencoder", "getdecoder", "TextIOWrapper", "str", "bytes"}
 CODED |= {"read_text", "write_text", "getincrementaldecoder", "getincrementalencoder", "register_charset", "add_charset"}
@@ -105,12 +109,13 @@ def known(node):
 
 
 class Scan(ast.NodeVisitor):
-    def __init__(self, words, main):
-        self.pattern, self.main = words, main
+    def __init__(self, words, kind):
+        self.pattern, self.main, self.app = words, kind == "main", bool(kind)
         self.flags, self.function = 0, ""
         self.bound = {}
         self.imports, self.dynamic = [], []
         self.chains, self.strings, self.codecs, self.groups, self.words = set(), set(), set(), set(), set()
+        self.constants, self.computed = set(), False
         self.exports, self.metadata = [], False
 
     def result(self):
@@ -119,6 +124,8 @@ class Scan(ast.NodeVisitor):
             "chains": sorted(self.resolved_chains()),
             "strings": sorted(self.strings),
             "codecs": sorted(self.codecs),
+            "computed": self.computed,
+            "constants": sorted(self.constants),
             "dynamic": self.dynamic,
             "groups": sorted(self.groups),
             "metadata": self.metadata,
@@ -237,13 +244,20 @@ class Scan(ast.NodeVisitor):
         name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
         if name in IMPORTERS and node.args:
             self.called_import(name, node)
+        if name in DISCOVERERS:
+            self.dynamic.append(node.lineno)
+        if name in ("encode", "decode") and node.args and not isinstance(node.args[0], ast.Constant):
+            self.computed = True
         if name in CODED:
             for value in (*node.args, *(k.value for k in node.keywords)):
                 if isinstance(value, ast.Constant) and isinstance(value.value, str) and len(value.value) < 24:
                     self.codecs.add(value.value)
         for keyword in node.keywords:
-            if keyword.arg in ("encoding", "charset") and isinstance(keyword.value, ast.Constant) and isinstance(keyword.value.value, str):
-                self.codecs.add(keyword.value.value)
+            if keyword.arg in ("encoding", "charset"):
+                if not isinstance(keyword.value, ast.Constant):
+                    self.computed = True
+                elif isinstance(keyword.value.value, str):
+                    self.codecs.add(keyword.value.value)
         if name in ("entry_points", "iter_entry_points", "select"):
             for value in (*node.args[:1], *(k.value for k in node.keywords if k.arg == "group")):
                 if isinstance(value, ast.Constant) and isinstance(value.value, str):
@@ -303,6 +317,8 @@ class Scan(ast.NodeVisitor):
     def visit_Constant(self, node):
         if isinstance(node.value, str):
             self.word(node.value)
+            if self.app and 0 < len(node.value) < 200 and "\n" not in node.value:
+                self.constants.add(node.value)
             if len(node.value) < 200 and DOTTED.match(node.value):
                 self.strings.add(node.value)
         elif isinstance(node.value, bytes) and len(node.value) < 200:
@@ -323,19 +339,19 @@ class Scan(ast.NodeVisitor):
             self.exports += [e.value for e in value.elts if isinstance(e, ast.Constant) and isinstance(e.value, str)]
 
 
-def scan(name, words, main):
+def scan(name, words, kind):
     try:
         with open(name, "rb") as file:
             content = file.read()
         tree = compile(content, name, "exec", ast.PyCF_ONLY_AST, dont_inherit=True)
-        if main:
+        if kind:
             compile(tree, name, "exec", dont_inherit=True)  # the errors that only the compiler sees: `return` outside a function
     except SyntaxError as error:
         return {"error": [error.lineno or 0, error.msg, (error.text or "").rstrip()]}
     except (ValueError, RecursionError, OSError, LookupError, MemoryError) as error:
         return {"error": [0, str(error), ""]}
     try:
-        visitor = Scan(words, main)
+        visitor = Scan(words, kind)
         visitor.visit(tree)
         return visitor.result()
     except RecursionError:
@@ -347,7 +363,7 @@ def bytecode(name, words):
     import dis
     import marshal
 
-    visitor = Scan(words, False)
+    visitor = Scan(words, "")
 
     def walk(code, lazy):
         stack = []
@@ -376,7 +392,7 @@ def main():
     words = re.compile(settings["words"], re.I)
     for line in sys.stdin:
         kind, name = json.loads(line)
-        result = bytecode(name, words) if name.endswith(".pyc") else scan(name, words, kind == "main")
+        result = bytecode(name, words) if name.endswith(".pyc") else scan(name, words, kind)
         sys.stdout.write(json.dumps(result) + "\n")
         sys.stdout.flush()
 

@@ -1,0 +1,37 @@
+"""Facts of some packages that their source does not show."""
+
+from __future__ import annotations
+
+# folders beside an application's module that these find by convention
+FOLDERS: dict[str, tuple[str, ...]] = {
+    "flask": ("templates", "static", "instance"),
+    "quart": ("templates", "static"),
+    "django": ("templates", "static", "locale"),
+    "aiohttp_jinja2": ("templates",),
+    "starlette": ("templates", "static"),
+    "fastapi": ("templates", "static"),
+    "bottle": ("views",),
+}
+
+# six.moves: the names that are other modules on Python 3
+SIX_MOVES = {
+    "builtins": "builtins", "configparser": "configparser", "copyreg": "copyreg", "cPickle": "pickle", "cStringIO": "io",
+    "dbm_gnu": "dbm.gnu", "dbm_ndbm": "dbm.ndbm", "_dummy_thread": "_thread", "_thread": "_thread",
+    "http_cookiejar": "http.cookiejar", "http_cookies": "http.cookies", "html_entities": "html.entities",
+    "html_parser": "html.parser", "http_client": "http.client", "email_mime_base": "email.mime.base",
+    "email_mime_image": "email.mime.image", "email_mime_multipart": "email.mime.multipart",
+    "email_mime_nonmultipart": "email.mime.nonmultipart", "email_mime_text": "email.mime.text",
+    "BaseHTTPServer": "http.server", "CGIHTTPServer": "http.server", "SimpleHTTPServer": "http.server",
+    "collections_abc": "collections.abc", "queue": "queue", "reprlib": "reprlib", "socketserver": "socketserver",
+    "urllib": "urllib", "urllib_parse": "urllib.parse", "urllib_error": "urllib.error",
+    "urllib_request": "urllib.request", "urllib_robotparser": "urllib.robotparser", "xmlrpc_client": "xmlrpc.client",
+    "xmlrpc_server": "xmlrpc.server", "UserDict": "collections", "UserList": "collections", "UserString": "collections",
+    "StringIO": "io", "filter": "builtins", "input": "builtins", "intern": "sys", "map": "builtins", "getcwd": "os",
+    "range": "builtins", "reduce": "functools", "reload_module": "importlib", "shlex_quote": "shlex",
+    "xrange": "builtins", "zip": "builtins", "zip_longest": "itertools", "urllib.parse": "urllib.parse",
+    "urllib.error": "urllib.error", "urllib.request": "urllib.request", "urllib.response": "urllib.response",
+    "urllib.robotparser": "urllib.robotparser",
+}  # fmt: skip
+
+# packages that a plain import reaches but that only serve development
+DEVELOPMENT = frozenset({"pytest", "_pytest", "IPython", "pip", "setuptools", "wheel", "mypy", "ruff", "sphinx"})

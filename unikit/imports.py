@@ -1,0 +1,140 @@
+"""The second stage: every module that the application reaches."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from unikit import datafiles, distributions, recording
+from unikit.errors import ExitCode, UserError
+from unikit.finder import Finder
+from unikit.hooks import optional, stdlib
+from unikit.model import DataFile, Edge, EdgeKind, Imports, Missing, Module, ModuleKind, Source
+from unikit.scanner import Scanner
+from unikit.walk import MAIN, Walk, hard
+
+
+def analyse(source: Source) -> Imports:
+    """Walk the imports from the entry, follow what a recorded run of the packages' imports adds, and collect the data
+    files of the packages that are kept.
+
+    Raises `UserError`: SYNTAX for a file of the application that does not compile, MODULE_NOT_FOUND for an import that
+    is certain to fail."""
+    finder = Finder(source.python, source.search)
+    with Scanner(source.python, optional.WORDS) as scanner:
+        walk = Walk(source, finder, scanner)
+        entry = _enter(walk)
+        walk.run()
+        _check_syntax(walk)
+        record = recording.record(walk) if source.settings.record else recording.Record()
+        if record.error:
+            walk.warnings.append(record.error)
+        recording.add(walk, record)
+        walk.run()
+        distributions.add(walk)
+        walk.run()
+    data = _include(walk, entry)
+    walk.run()
+    _check_missing(walk, record.loaded)
+    data += [*datafiles.collect(walk), *distributions.metadata(walk)]
+    return Imports(
+        source=source,
+        graph=walk.graph,
+        data=tuple({d.guest: d for d in data}.values()),
+        warnings=tuple(walk.warnings),
+        dropped=tuple(walk.dropped()),
+    )
+
+
+def _enter(walk: Walk) -> Module:
+    """The roots: the entry, what every start of the interpreter imports, and what the settings name."""
+    source = walk.source
+    start = Module(MAIN, ModuleKind.SOURCE, source.entry, "app")
+    walk.add(start)
+    runtime = Edge(EdgeKind.IMPORTS, origin="runtime", evidence=("start of the interpreter",))
+    for name in (*stdlib.START, *stdlib.RUNTIME):
+        if walk.finder.find(name):
+            walk.want(start, name, runtime if name in stdlib.START else Edge(EdgeKind.IMPORTS, True, True, "runtime"))
+    custom = walk.finder.find("sitecustomize")
+    if custom is not None and custom.layer != "interpreter":  # a distribution's own reports crashes to the distribution
+        walk.want(start, "sitecustomize", runtime)
+    launcher = Edge(EdgeKind.IMPORTS, origin="static", evidence=(source.served or "",))
+    if source.served:
+        walk.want(start, source.served.partition(":")[0], launcher)
+    for name in source.needs:
+        walk.want(start, name, launcher)
+    module = source.start.module
+    if module and "." in module:
+        walk.want(start, module.rpartition(".")[0], launcher)
+    return start
+
+
+def _include(walk: Walk, entry: Module) -> list[DataFile]:
+    """`include`: modules (`name`, or `name.*` for all below it), else patterns of files below the application's folder."""
+    edge = Edge(EdgeKind.IMPORTS, origin="setting", evidence=("include",), lazy=True)
+    data: list[DataFile] = []
+    for item in walk.source.settings.include:
+        name = item.removesuffix(".*")
+        module = walk.finder.find(name) if all(p.isidentifier() for p in name.split(".")) else None
+        if module is not None:
+            walk.want(entry, name, edge)
+            if item.endswith(".*"):
+                walk.want_all(entry, module, edge)
+            continue
+        files = datafiles.matching(walk.source.root, item)
+        if not files:
+            raise UserError(
+                f"include: {item!r} is neither a module nor a file below {walk.source.root}", code=ExitCode.CONFIGURATION
+            )
+        data += [DataFile(f, g, "app", f"include {item}") for f, g in files]
+    return data
+
+
+def _check_syntax(walk: Walk) -> None:
+    for name, scanned in walk.scanned.items():
+        module: Module = walk.graph.nodes[f"module:{name}"]["node"]
+        if scanned.error and module.layer == "app":
+            line, message, text = scanned.error
+            details = (f"    {text.strip()}",) if text.strip() else ()
+            raise UserError(f"{module.path}:{line}: {message}", code=ExitCode.SYNTAX, details=details)
+
+
+def _check_missing(walk: Walk, loaded: frozenset[str]) -> None:
+    """An import that is certain to fail is an error; one of the application that may fail, a warning."""
+    graph = walk.graph
+    certain = hard(graph, [f"module:{MAIN}"])
+    for _, data in sorted(graph.nodes(data=True)):
+        node = data["node"]
+        if not isinstance(node, Missing):
+            continue
+        for importer, _, edge_data in graph.in_edges(node.id, data=True):
+            edge: Edge = edge_data["edge"]
+            module: Module = graph.nodes[importer]["node"]
+            where = edge.evidence[0] if edge.evidence else module.name
+            if node.why != "no such module":
+                continue
+            if node.id in certain and importer in certain and not edge.conditional and not edge.lazy:
+                if module.name in loaded or module.layer == "interpreter":
+                    continue  # it was imported all the same: the name is made at run time
+                raise UserError(
+                    f"module {node.name!r} is not there; {where} imports it",
+                    code=ExitCode.MODULE_NOT_FOUND,
+                    hint=_hint(walk, node.name),
+                )
+            if module.layer == "app":
+                kind = "its failure is handled" if edge.conditional else "when a function runs"
+                walk.warnings.append(f"{where}: imports {node.name}, which is not there ({kind})")
+
+
+def _hint(walk: Walk, name: str) -> str:
+    python = walk.source.python.path
+    top = name.partition(".")[0]
+    if top in walk.source.python.stdlib_names:
+        return f"{python} was built without it"
+    beside = [f for f in _neighbours(walk.source.root) if (f / top).is_dir() or (f / f"{top}.py").is_file()]
+    if beside:
+        return f"{beside[0]} holds a {top}: build from there, or name the folder as the project"
+    return f"install it for {python}, or name another interpreter with --python"
+
+
+def _neighbours(root: Path) -> list[Path]:
+    return [p for p in (root.parent, root / "src", root / "lib") if p.is_dir()]

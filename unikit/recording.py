@@ -1,0 +1,77 @@
+"""A recorded run: the packages that the application imports are imported once by the target interpreter, to learn of the
+imports that reading does not show. The application's own modules are not run: importing them may start it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import tempfile
+from dataclasses import dataclass
+
+from unikit.hooks import packages
+from unikit.interpreter import TARGET, environment
+from unikit.model import Edge, EdgeKind, Module, ModuleKind
+from unikit.walk import TESTS, Walk
+
+DEADLINE = 60  # seconds for all imports together
+
+
+@dataclass(frozen=True)
+class Record:
+    """What was seen: (module, importing module, FILE:LINE), and every module that was loaded."""
+
+    events: tuple[tuple[str, str, str], ...] = ()
+    loaded: frozenset[str] = frozenset()
+    error: str = ""
+
+
+def record(walk: Walk) -> Record:
+    """Import what the application's modules import of packages at their top level. Nothing to import, nothing is run."""
+    wanted = _wanted(walk)
+    if not wanted:
+        return Record()
+    python = walk.source.python.path
+    with tempfile.TemporaryDirectory(prefix="unikit-") as folder:
+        try:
+            done = subprocess.run(
+                [str(python), str(TARGET / "record.py")], input=json.dumps(wanted), capture_output=True, text=True,
+                timeout=DEADLINE, env={**environment(), "HOME": folder}, cwd=folder,
+            )  # fmt: skip
+        except subprocess.TimeoutExpired:
+            return Record(error=f"importing {', '.join(wanted)} took more than {DEADLINE} s: computed imports may be missed")
+    try:
+        said = json.loads(done.stdout.rpartition("\n")[2])
+    except ValueError:
+        last = (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]
+        return Record(error=f"importing {', '.join(wanted)} failed ({last}): computed imports may be missed")
+    events = tuple((name, importer or "", f"{file}:{line}") for name, importer, file, line in said["events"])
+    return Record(events, frozenset(said["loaded"]))
+
+
+def add(walk: Walk, record: Record) -> None:
+    """Add to the graph what only the run has shown."""
+    importers = {m.name: m for m in walk.loaded()}
+    for name, importer, where in record.events:
+        module = importers.get(importer)
+        if module is None or walk.has(name) or TESTS.search(name):
+            continue
+        if module.layer == "interpreter" and name.partition(".")[0] in walk.source.python.stdlib_names:
+            continue  # the standard library is read well enough; what it tries and can do without stays out
+        if walk.finder.find(name) is not None:
+            found = walk.want(module, name, Edge(EdgeKind.IMPORTS, True, False, "recorded", (where,)))
+            if found is not None:
+                importers[found.name] = found
+
+
+def _wanted(walk: Walk) -> list[str]:
+    names = set()
+    for start, end, data in walk.graph.edges(data=True):
+        edge: Edge = data["edge"]
+        importer, target = walk.graph.nodes[start]["node"], walk.graph.nodes[end]["node"]
+        if edge.kind is not EdgeKind.IMPORTS or edge.conditional or edge.lazy:
+            continue
+        if isinstance(importer, Module) and isinstance(target, Module) and importer.layer == "app":
+            development = target.name.partition(".")[0] in packages.DEVELOPMENT
+            if target.layer == "dependencies" and target.kind is not ModuleKind.NAMESPACE and not development:
+                names.add(target.name)
+    return sorted(names)

@@ -1,0 +1,26 @@
+"""Imports a module and says on the last line of standard output whether an object in it is a WSGI or an ASGI application.
+
+Standard input: JSON [folders for sys.path, module, attribute, whether to call it first]."""
+
+import importlib
+import inspect
+import json
+import sys
+
+
+def main():
+    folders, module, attribute, factory = json.load(sys.stdin)
+    sys.path[:1] = folders
+    found = importlib.import_module(module)
+    for part in attribute.split("."):
+        found = getattr(found, part)
+    if factory:
+        found = found()
+    if not callable(found):
+        sys.exit("%s:%s is not callable" % (module, attribute))
+    call = found if inspect.isfunction(found) or inspect.ismethod(found) else type(found).__call__
+    is_async = inspect.iscoroutinefunction(call) or (inspect.isclass(found) and hasattr(found, "__await__"))
+    sys.stdout.write("\n" + ("asgi" if is_async else "wsgi"))
+
+
+main()
