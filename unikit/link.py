@@ -50,12 +50,15 @@ def link(imports: Iterable[str] | None = None, runtime: Runtime | None = None) -
 
     Raises UserError: TOOLCHAIN, COMPILE, SELECT or LINK.
     """
-    components = compile_all(runtime or Runtime())
-    tables = sorted({table for component in components for table in component.tables})
-    script = _script(tables)
+    return _link(*choose(imports, runtime or Runtime()))
+
+
+def choose(imports: Iterable[str] | None, runtime: Runtime) -> tuple[select.Selection, str]:
+    """Compile and select; returns the selection and the linker script. Raises UserError as `link`."""
+    components = compile_all(runtime)
+    script = _script(sorted({table for component in components for table in component.tables}))
     given = re.findall(r"^\s*(\w+) = ", script, re.MULTILINE)
-    selection = select.select(components, linker=given, imports=imports)
-    return _link(selection, script)
+    return select.select(components, linker=given, imports=imports), script
 
 
 def compile_all(runtime: Runtime, only: tuple[str, ...] = ()) -> list[Component]:

@@ -1,0 +1,5 @@
+"""`python -m unikit`."""
+
+from unikit.cli import main
+
+main()

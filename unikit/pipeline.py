@@ -1,0 +1,203 @@
+"""The stages in order, each from the values before it, and the cache that makes a second build immediate.
+
+A stage caches what is dear by the hash of its inputs (objects, kernels, compiled modules, images). On top of that a whole
+build is remembered with the state of every file and folder that it looked at (inputs.py): if none has changed, the image of
+last time is the answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from unikit import __version__, cache, erofs, image, imports, inputs, link, natives, prune, source, symbols
+from unikit.errors import ExitCode, UserError
+from unikit.image import Image
+from unikit.link import Kernel
+from unikit.manifest import Manifest
+from unikit.model import Imports, Natives, Pruned, Source, digest, digest_file
+from unikit.progress import Progress
+from unikit.runtime import Runtime
+from unikit.select import Selection
+
+# What a guest gets beside its own image if neither the user nor the application says: room for CPython and a service.
+ROOM = 192  # MiB
+NETWORK = "_socket"
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is asked for: APP as the user wrote it, the interpreter, lwIP's sources."""
+
+    app: str
+    python: str | None = None
+    lwip: Path | None = None
+
+
+@dataclass(frozen=True)
+class Root:
+    """The root file system as a file."""
+
+    path: Path
+    size: int
+    sha256: str
+
+
+@dataclass
+class Build:
+    """The values of the stages so far, by the stage's name."""
+
+    request: Request
+    values: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def source(self) -> Source:
+        value: Source = self.values["source"]
+        return value
+
+    @property
+    def pruned(self) -> Pruned:
+        value: Pruned = self.values["prune"]
+        return value
+
+    @property
+    def natives(self) -> Natives:
+        value: Natives = self.values["natives"]
+        return value
+
+    @property
+    def modules(self) -> frozenset[str]:
+        value: Imports = self.values["imports"]
+        return frozenset(module.name for module in value.modules)
+
+
+@dataclass(frozen=True)
+class Stage:
+    name: str
+    title: str
+    run: Callable[[Build], Any]
+
+
+def _source(build: Build) -> Source:
+    return source.load(build.request.app, build.request.python)
+
+
+def _select(build: Build) -> Selection:
+    selection, _ = link.choose(build.modules, Runtime(lwip_folder=build.request.lwip))
+    return selection
+
+
+def _link(build: Build) -> Kernel:
+    return link.link(build.modules, Runtime(lwip_folder=build.request.lwip))
+
+
+def _root(build: Build) -> Root:
+    path = erofs.write(build.pruned)
+    return Root(path, path.stat().st_size, digest_file(path))
+
+
+def _image(build: Build) -> Image:
+    kernel: Kernel = build.values["link"]
+    root: Root = build.values["root"]
+    libraries = []
+    for library in build.natives.files:
+        identity = library.build_id or f"sha256-{digest_file(library.host)}"
+        symbols.remember(identity, library.host)
+        libraries.append((library.guest, identity))
+    symbols.remember(kernel.build_id, kernel.path)
+    python, settings = build.source.python, build.source.settings
+    manifest = Manifest(
+        unikit=__version__,
+        name=build.source.name,
+        entry=build.source.app if build.source.entry is None else build.source.entry.name,
+        interpreter=f"CPython {'.'.join(map(str, python.version))}, {build.natives.libc}",
+        ports=settings.ports,
+        memory=settings.memory or _memory(root.size),
+        kernel_build_id=kernel.build_id,
+        libraries=tuple(sorted(libraries)),
+        components=tuple(component.name for component in kernel.selection.components),
+        kernel_sha256="",
+        root_sha256=root.sha256,
+        network=NETWORK in build.modules,
+    )
+    out = cache.entry("images", digest(manifest, digest_file(kernel.stripped)), ".img")
+    if out.is_file():
+        try:
+            return image.read(out)
+        except UserError:
+            out.unlink()
+    return image.make(kernel.stripped.read_bytes(), root.path, manifest, out)
+
+
+def _memory(root_size: int) -> int:
+    """MiB for an application that names none: its root and ROOM, in steps of 64."""
+    wanted = root_size // (1 << 20) + ROOM
+    return -(-wanted // 64) * 64
+
+
+STAGES = (
+    Stage("source", "Reading the application", _source),
+    Stage("imports", "Following its imports", lambda build: imports.analyse(build.source)),
+    Stage("natives", "Following its shared libraries", lambda build: natives.analyse(build.values["imports"])),
+    Stage("prune", "Choosing the files", lambda build: prune.prune(build.natives)),
+    Stage("select", "Compiling the runtime and choosing its components", _select),
+    Stage("link", "Linking the kernel", _link),
+    Stage("root", "Writing the root file system", _root),
+    Stage("image", "Writing the image", _image),
+)
+
+
+def run(request: Request, progress: Progress, last: str = "image") -> Build:
+    """Run the stages up to `last`. Raises UserError with whatever a stage found wrong."""
+    if last not in [stage.name for stage in STAGES]:
+        raise UserError(
+            f"There is no stage '{last}'.",
+            code=ExitCode.USAGE,
+            hint="Stages: " + ", ".join(stage.name for stage in STAGES),
+        )
+    build = Build(request)
+    for stage in STAGES:
+        with progress.step(stage.title):
+            build.values[stage.name] = stage.run(build)
+        if stage.name == "imports":
+            for text in build.values["imports"].warnings:
+                progress.warn(text)
+        if stage.name == last:
+            break
+    return build
+
+
+def image_of(request: Request, progress: Progress) -> Image:
+    """The image of an application: last time's if nothing that it was made from has changed, else a new one."""
+    key = digest(__version__, request.app, request.python, str(request.lwip), str(Path.cwd()), inputs.surroundings())
+    record = cache.entry("builds", key, ".json")
+    known = inputs.unchanged(record)
+    if known is not None:
+        try:
+            found = image.read(Path(known))
+        except UserError:
+            pass
+        else:
+            progress.note(f"{found.manifest.name}: nothing has changed since the last build")
+            return found
+    build = run(request, progress)
+    made: Image = build.values["image"]
+    inputs.remember(record, _looked_at(build), str(made.path))
+    return made
+
+
+def _looked_at(build: Build) -> set[Path]:
+    """Every file and folder of this machine that the build depends on."""
+    files = {file.content for file in build.pruned.files if isinstance(file.content, Path)}
+    for module in build.values["imports"].modules:
+        files.update(filter(None, [module.path, *module.folders]))
+    files.update(library.host for library in build.natives.files)
+    files.update(file.host for file in build.source.files)
+    files.update(folder for folder, _ in build.source.search)
+    python = build.source.python
+    files.update([python.path, python.executable, *python.site, *python.paths, build.source.root / "pyproject.toml"])
+    if build.source.entry:
+        files.add(build.source.entry)
+    return files | {file.parent for file in files}
