@@ -1,0 +1,124 @@
+/* rtc.c - the wall clock at power-on: KVM's, else the CMOS clock (MC146818 and its successors); read once,
+ * then the TSC carries it.
+ *
+ * The CMOS clock counts whole seconds, in BCD or binary, with 12 or 24 hours as its status register B says.
+ * It must not be read while it updates itself, so the read is repeated until two agree. QEMU keeps it in UTC.
+ */
+#include "clock.h"
+#include "thread.h"
+
+enum {
+    SECONDS = 0,
+    MINUTES = 2,
+    HOURS = 4,
+    DAY = 7,
+    MONTH = 8,
+    YEAR = 9,
+    STATUS_A = 10,
+    STATUS_B = 11,
+    CENTURY = 0x32
+};
+#define UPDATING 0x80
+#define BINARY   0x04
+#define HOURS_24 0x02
+#define PM       0x80
+
+struct reading {
+    uint8_t second, minute, hour, day, month, year, century;
+};
+
+static uint8_t cmos(uint8_t reg)
+{
+    uint8_t value;
+    __asm__ volatile("outb %%al, $0x70; inb $0x71, %%al"
+                     : "=a"(value)
+                     : "0"((uint8_t)(reg | 0x80))); /* NMI off */
+    return value;
+}
+
+/* False: no such chip (the bus floats), or it never stops updating. */
+static bool read_steadily(struct reading *r)
+{
+    for (int tries = 0; tries < 100000; tries++) {
+        if (cmos(STATUS_A) & UPDATING)
+            continue;
+        struct reading now[2];
+        for (int i = 0; i < 2; i++)
+            now[i] = (struct reading){cmos(SECONDS), cmos(MINUTES), cmos(HOURS),  cmos(DAY),
+                                      cmos(MONTH),   cmos(YEAR),    cmos(CENTURY)};
+        if (memcmp(&now[0], &now[1], sizeof(now[0])) != 0 || cmos(STATUS_A) & UPDATING)
+            continue;
+        *r = now[0];
+        return r->month != 0xff && r->day != 0;
+    }
+    return false;
+}
+
+static unsigned plain(uint8_t value, bool binary)
+{
+    return binary ? value : (unsigned)(value >> 4) * 10 + (value & 15);
+}
+
+/* Days from 1970-01-01 to a date of the Gregorian calendar; years are counted from March, so that the leap
+ * day comes last. */
+static int64_t days_since_1970(int64_t year, unsigned month, unsigned day)
+{
+    year -= month <= 2;
+    int64_t era = year / 400;
+    int64_t of_era = year - era * 400;
+    int64_t of_year = (153 * ((int64_t)month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1;
+    return era * 146097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719468;
+}
+
+static bool cmos_real(int64_t *ns)
+{
+    struct reading r;
+    if (!read_steadily(&r))
+        return false;
+    uint8_t status = cmos(STATUS_B);
+    bool binary = status & BINARY;
+    bool pm = !(status & HOURS_24) && r.hour & PM;
+    unsigned hour = plain(r.hour & (status & HOURS_24 ? 0xff : 0x7f), binary);
+    if (!(status & HOURS_24))
+        hour = hour % 12 + (pm ? 12 : 0);
+    unsigned century = plain(r.century, binary);
+    if (century < 19 || century > 29)
+        century = 20;
+    int64_t days = days_since_1970((int64_t)century * 100 + plain(r.year, binary), plain(r.month, binary),
+                                   plain(r.day, binary));
+    int64_t seconds = ((days * 24 + hour) * 60 + plain(r.minute, binary)) * 60 + plain(r.second, binary);
+    *ns = seconds * 1000000000;
+    return true;
+}
+
+struct wait_queue clock_real_changes = {LIST_INIT(clock_real_changes.waiters)};
+
+int64_t clock_real(void)
+{
+    return (int64_t)clock_now() + clock_page.real_offset;
+}
+
+void clock_set_real(int64_t ns)
+{
+    clock_page.sequence++;
+    compiler_barrier();
+    clock_page.real_offset = ns - (int64_t)clock_now();
+    compiler_barrier();
+    clock_page.sequence++;
+    wake_all(&clock_real_changes, 0);
+}
+
+void clock_start_real(int64_t ns)
+{
+    clock_set_real(ns);
+}
+
+/* Cold and resumed boots alike: a frozen image wakes up at another date. */
+void clock_real_start(void)
+{
+    int64_t ns;
+    if (kvmclock_real(&ns) || cmos_real(&ns))
+        clock_start_real(ns);
+    else
+        log_line("no wall clock was found: the date begins at 1970");
+}
