@@ -115,9 +115,10 @@ struct socket_message {
     struct io *io;
     void *name; /* kernel copy of the address, 128 bytes room */
     unsigned name_length;
-    void *control; /* kernel copy */
-    size_t control_length;
-    int flags; /* MSG_* in; MSG_TRUNC etc. out */
+    void *control;         /* kernel copy */
+    size_t control_length; /* of what is sent; room for what is received */
+    size_t control_used;   /* received */
+    int flags;             /* MSG_* in; MSG_TRUNC etc. out */
 };
 struct socket_ops {
     int (*bind)(struct file *, const void *address, unsigned length);
