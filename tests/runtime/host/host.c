@@ -162,6 +162,11 @@ WEAK void *phys_to_virt(uintptr_t phys)
     return (void *)phys;
 }
 
+WEAK volatile void *mmio_map(uintptr_t phys, size_t size)
+{
+    return (void)size, (void *)phys;
+}
+
 WEAK void *kmalloc(size_t size)
 {
     return malloc(size);
@@ -227,7 +232,7 @@ WEAK void space_drop_file_pages(struct file *f, uint64_t first, uint64_t last)
 /* ---- time and waiting
  * --------------------------------------------------------------------------------------------------- */
 static uint64_t host_now = 1000000000;
-static struct list host_timers = LIST_INIT(host_timers);
+static struct timer *host_timers; /* linked by `next` */
 
 WEAK uint64_t clock_now(void)
 {
@@ -237,18 +242,22 @@ WEAK int64_t clock_real(void)
 {
     return 1700000000000000000 + (int64_t)host_now;
 }
-WEAK void timer_start(struct timer *t, uint64_t when)
-{
-    if (t->active)
-        list_remove(&t->link);
-    t->when = when, t->active = true;
-    list_append(&host_timers, &t->link);
-}
 WEAK void timer_cancel(struct timer *t)
 {
-    if (t->active)
-        list_remove(&t->link);
+    for (struct timer **p = &host_timers; *p && t->active; p = &(*p)->next) {
+        if (*p == t) {
+            *p = t->next;
+            break;
+        }
+    }
     t->active = false;
+}
+WEAK void timer_start(struct timer *t, uint64_t when)
+{
+    timer_cancel(t);
+    t->when = when, t->active = true;
+    t->next = host_timers;
+    host_timers = t;
 }
 
 /* Moves the clock and fires what is due, in order of time. */
@@ -257,11 +266,9 @@ void host_advance(uint64_t ns)
     uint64_t end = host_now + ns;
     for (;;) {
         struct timer *next = NULL;
-        list_for_each (p, &host_timers) {
-            struct timer *t = list_entry(p, struct timer, link);
+        for (struct timer *t = host_timers; t; t = t->next)
             if (t->when <= end && (!next || t->when < next->when))
                 next = t;
-        }
         if (!next)
             break;
         host_now = max(host_now, next->when);
