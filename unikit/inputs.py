@@ -1,7 +1,7 @@
 """What a build looked at, and whether any of it has changed since.
 
-The state of a file is its size, its time of modification and its inode (as make and ccache do), of a folder the same, which
-changes when a name comes or goes. Files that are not there are noted as such.
+The state of a file is its size, its time of modification and its inode (as ccache has it), of a folder the same,
+which changes when a name comes or goes. Files that are not there are noted as such.
 """
 
 from __future__ import annotations

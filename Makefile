@@ -1,0 +1,27 @@
+# make run    build and boot the example web service, show its answer
+# make test   all checks; TESTS=tests/unit for some of pytest's
+# Both set the machine up first (.ci/setup.py); the second time that takes no time.
+
+PYTHON ?= python3
+BIN := .venv/bin
+TESTS ?= tests/unit tests/runtime tests/boot tests/apps
+C_FILES := $(shell git ls-files 'runtimes/*.c' 'runtimes/*.h' 'tests/*.c' 'tests/*.h')
+
+.PHONY: run test check clean
+
+run:
+	@$(PYTHON) .ci/setup.py run
+	@$(BIN)/python examples/tour.py
+
+test: check
+	$(BIN)/python -m pytest $(TESTS)
+
+check:
+	@$(PYTHON) .ci/setup.py test
+	$(BIN)/ruff check
+	$(BIN)/mypy
+	@clang-format --dry-run -Werror $(C_FILES) && echo clang-format: no complaint
+	$(BIN)/python .ci/tidy.py
+
+clean:
+	rm -rf .venv build .mypy_cache .ruff_cache .pytest_cache *.egg-info
