@@ -158,9 +158,12 @@ void signal_deliver(struct registers *, bool system_call);
 
 /* ---- what boot/ (entry, traps, exec) and threads/, clock/ want of each other
  * ---------------------------------- */
-/* boot/entry.S: to user code with all of these registers, by way of iretq or the like: rcx and r11 are
- * restored too. A new thread starts with it. After a system call that left `number` == -1 (rt_sigreturn) the
- * entry code must leave this way as well: every register counts. */
+/* Something is to be done before the current thread goes on in user code: reschedule, signals, restarts. Set
+ * by threads/ and signals/ (also at every switch); whoever acts on it clears it first, then calls
+ * schedule_if_needed() if `reschedule`, then signal_deliver(). */
+extern bool return_work;
+/* To user code with all of these registers, rcx and r11 too. New threads start with it, rt_sigreturn ends
+ * with it. (threads/switch.S, by way of registers_return in boot/vectors.S) */
 noreturn void user_return(struct registers *);
 /* Called by the trap code after an interrupt's handler ran: end of interrupt. (clock/lapic.c) */
 void lapic_eoi(void);

@@ -21,7 +21,7 @@
 #define SETTLE       1000000UL
 
 struct thread *current;
-bool reschedule;
+bool reschedule, return_work;
 
 static struct list ready = LIST_INIT(ready);
 static uint64_t share_floor; /* the share of the thread that ran last: sleepers come back near it */
@@ -64,7 +64,7 @@ static void consider(const struct thread *t)
     uint64_t used = clock_now() - current->since;
     if (t->share < current->share + used) {
         if (used >= SETTLE) {
-            reschedule = true;
+            reschedule = return_work = true;
             return;
         }
         current->slice_end = min(current->slice_end, current->since + SETTLE);
@@ -140,6 +140,7 @@ void schedule(void)
     next->slice_end = next->since + SLICE;
     share_floor = max(share_floor, next->share);
     reschedule = false;
+    return_work = true; /* what waits for this thread was not looked at while others ran */
     if (!list_empty(&ready))
         clock_alarm(next->slice_end);
     if (next != current)
@@ -165,7 +166,7 @@ void schedule_tick(void)
     if (list_empty(&ready) || current->state != THREAD_RUNNING)
         return;
     if (clock_now() >= current->slice_end)
-        reschedule = true;
+        reschedule = return_work = true;
     else
         clock_alarm(current->slice_end);
 }

@@ -27,4 +27,12 @@ switch_stacks:
     ret
     .size switch_stacks, . - switch_stacks
 
+/* noreturn void user_return(struct registers *): the end of boot/vectors.S with these registers. */
+    .globl user_return
+    .type user_return, @function
+user_return:
+    mov %rdi, %rsp
+    jmp registers_return
+    .size user_return, . - user_return
+
     .section .note.GNU-stack, "", @progbits
