@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal, TypeAlias
 
 import networkx as nx
 
@@ -16,8 +16,7 @@ from unikit.hooks import optional, packages, stdlib
 from unikit.model import AppKind, Edge, EdgeKind, Missing, Module, ModuleKind, Source
 from unikit.scanner import Flag, Import, Scanned, Scanner
 
-if TYPE_CHECKING:
-    Graph = nx.DiGraph[str]
+Graph: TypeAlias = "nx.DiGraph[str]"
 
 MAIN = "__main__"
 TESTS = re.compile(r"(^|\.)(tests?|testing|conftest|test_[^.]*|[^.]*_test)(\.|$)")

@@ -1,0 +1,68 @@
+"""Compiled modules: .pyc files made by the target interpreter, remembered by the content of their source."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from unikit import cache
+from unikit.errors import ExitCode, UserError
+from unikit.interpreter import TARGET, environment
+from unikit.model import Interpreter, Start, digest, digest_file
+
+WORKERS = 2
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A file to compile: `guest` is what tracebacks call it; `start` for the main module."""
+
+    source: Path
+    guest: str
+    start: Start | None = None
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """Where the .pyc of each unit is; `failed` are those that do not compile (a package may hold templates of code)."""
+
+    files: dict[Unit, Path]
+    failed: dict[Unit, str]
+
+
+def compile_all(python: Interpreter, units: list[Unit]) -> Compiled:
+    """Compile what is not in the cache."""
+    compiler = digest(python.magic, python.version, digest_file(TARGET / "compile.py"))
+    files = {u: cache.entry("pyc", digest(compiler, digest_file(u.source), u.guest, u.start), ".pyc") for u in units}
+    todo = [u for u in units if not files[u].exists()]
+    failed: dict[Unit, str] = {}
+    shares = [share for i in range(WORKERS) if (share := todo[i::WORKERS])]
+    for share, process in [(s, _begin(python, s, files)) for s in shares]:
+        output, _ = process.communicate()
+        lines = output.split("\n")
+        if process.returncode or len(lines) <= len(share):
+            raise UserError(f"{python.path} stopped while it compiled", code=ExitCode.INTERPRETER)
+        failed.update({u: line for u, line in zip(share, lines, strict=False) if line})
+    return Compiled({u: f for u, f in files.items() if u not in failed}, failed)
+
+
+def _begin(python: Interpreter, units: list[Unit], files: dict[Unit, Path]) -> subprocess.Popen[str]:
+    jobs = []
+    for unit in units:
+        job = {"source": str(unit.source), "output": str(files[unit]), "name": unit.guest}
+        if unit.start is not None:
+            start = asdict(unit.start)
+            jobs.append({**job, "start": {**start, "paths": list(unit.start.paths), "folder": "/.unikit"}})
+        else:
+            jobs.append(job)
+    process = subprocess.Popen(
+        [str(python.executable), "-I", "-S", str(TARGET / "compile.py")],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8", env=environment(),
+    )  # fmt: skip
+    assert process.stdin is not None
+    # the program reads everything before its answers can fill the pipe: they are short
+    process.stdin.write("".join(json.dumps(j) + "\n" for j in jobs))
+    process.stdin.flush()
+    return process

@@ -1,0 +1,114 @@
+"""What the stages have to know of ELF files (System V gABI and its x86-64 supplement), read without running anything."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from elftools.common.exceptions import ELFError
+from elftools.elf.dynamic import DynamicSegment
+from elftools.elf.elffile import ELFFile
+from elftools.elf.segments import NoteSegment
+
+MAGIC = b"\x7fELF"
+HEADER = struct.Struct("<16sHHIQQQIHHHHHH")  # Elf64_Ehdr
+PROGRAM = struct.Struct("<IIQQQQQQ")  # Elf64_Phdr
+PT_LOAD, PT_DYNAMIC = 1, 2
+DT_NULL, DT_RPATH, DT_RUNPATH = 0, 15, 29
+DT_IGNORED = 0x6000000D  # DT_LOOS: in the range of the operating system, and glibc gives it no meaning
+
+
+@dataclass(frozen=True)
+class Elf:
+    """The dynamic linker's view of a file. `rpath` and `runpath` are as written, with $ORIGIN."""
+
+    machine: str
+    bits: int
+    soname: str
+    needed: tuple[str, ...]
+    rpath: tuple[str, ...]
+    runpath: tuple[str, ...]
+    loader: str | None
+    build_id: str
+
+    @property
+    def is_musl(self) -> bool:
+        names = (*self.needed, self.loader or "")
+        return any(n.startswith("libc.musl-") or "ld-musl" in n for n in names)
+
+
+@lru_cache(maxsize=4096)
+def read(path: Path) -> Elf:
+    """Raises `ELFError` for a file that is none, `OSError` for one that cannot be read."""
+    with path.open("rb") as file:
+        elf = ELFFile(file)
+        soname, loader, build_id = "", None, ""
+        needed: list[str] = []
+        rpath: tuple[str, ...] = ()
+        runpath: tuple[str, ...] = ()
+        for segment in elf.iter_segments():
+            kind = segment["p_type"]
+            if kind == "PT_INTERP":
+                loader = segment.get_interp_name()
+            elif isinstance(segment, DynamicSegment):
+                for tag in segment.iter_tags():
+                    if tag.entry.d_tag == "DT_NEEDED":
+                        needed.append(tag.needed)
+                    elif tag.entry.d_tag == "DT_SONAME":
+                        soname = tag.soname
+                    elif tag.entry.d_tag == "DT_RPATH":
+                        rpath = tuple(p for p in tag.rpath.split(":") if p)
+                    elif tag.entry.d_tag == "DT_RUNPATH":
+                        runpath = tuple(p for p in tag.runpath.split(":") if p)
+            elif isinstance(segment, NoteSegment):
+                for note in segment.iter_notes():
+                    if note["n_type"] == "NT_GNU_BUILD_ID":
+                        build_id = note["n_desc"]
+        return Elf(elf["e_machine"], elf.elfclass, soname, tuple(needed), rpath, runpath, loader, build_id)
+
+
+def is_elf(path: Path) -> bool:
+    """Whether a file begins as an ELF file does."""
+    try:
+        with path.open("rb") as file:
+            return file.read(4) == MAGIC
+    except OSError:
+        return False
+
+
+def slim(content: bytes) -> bytes:
+    """An ELF file without what no segment holds: section headers, symbol table and debug information.
+
+    Nothing that is mapped changes but the file header, so that no file is damaged by it, whatever tools made it. The
+    build id and the dynamic symbols are in segments and stay. A search path that names folders of the build machine
+    (no $ORIGIN in it) is taken out of the dynamic section: in the guest it only costs failed look-ups."""
+    fields = list(HEADER.unpack_from(content))
+    offset, count, size = fields[5], fields[10], fields[9]
+    if fields[0][:5] != MAGIC + b"\x02" or size != PROGRAM.size:
+        raise ELFError("not a 64-bit ELF file")
+    programs = [PROGRAM.unpack_from(content, offset + i * size) for i in range(count)]
+    end = max([offset + count * size, HEADER.size, *(p[2] + p[5] for p in programs)])
+    fields[6] = fields[11] = fields[12] = fields[13] = 0  # section headers: offset, entry size, number, names
+    slimmed = bytearray(content[:end])
+    HEADER.pack_into(slimmed, 0, *fields)
+    for kind, _, start, _, _, length, _, _ in programs:
+        if kind == PT_DYNAMIC:
+            _drop_search_path(slimmed, start, length, programs)
+    return bytes(slimmed)
+
+
+def _drop_search_path(content: bytearray, start: int, length: int, programs: list[tuple[int, ...]]) -> None:
+    entries = [struct.unpack_from("<qQ", content, at) for at in range(start, start + length - 15, 16)]
+    table = next((value for tag, value in entries if tag == 5), None)  # DT_STRTAB
+    for index, (tag, value) in enumerate(entries):
+        if tag == DT_NULL:
+            break
+        if tag not in (DT_RPATH, DT_RUNPATH) or table is None:
+            continue
+        for kind, _, offset, address, _, size, _, _ in programs:
+            if kind == PT_LOAD and address <= table < address + size:
+                text = offset + table - address + value
+                if b"$" not in content[text : content.index(0, text)]:
+                    struct.pack_into("<q", content, start + index * 16, DT_IGNORED)

@@ -1,0 +1,156 @@
+"""The fixed part of the root file system: folders, /etc, the boot configuration, certificates, time zones."""
+
+from __future__ import annotations
+
+import re
+import urllib.parse
+from collections.abc import Iterator
+from pathlib import Path
+
+import jinja2
+
+from unikit import paths
+from unikit.model import BootSettings, FileKind, ImageFile, Layer, Natives
+
+FOLDERS = {
+    "/dev": 0o755, "/proc": 0o555, "/sys": 0o555, "/run": 0o755, "/tmp": 0o1777, "/var": 0o755, "/var/tmp": 0o1777,
+    "/root": 0o700, "/app": 0o755, "/etc": 0o755, "/usr/bin": 0o755,
+}  # fmt: skip
+
+# The names that programs look up by themselves; the guest writes hosts and resolv.conf when it knows its network.
+ETC = {
+    "passwd": "root:x:0:0:root:/root:/bin/false\nnobody:x:65534:65534:nobody:/nonexistent:/bin/false\n",
+    "group": "root:x:0:\nnogroup:x:65534:\n",
+    "nsswitch.conf": "passwd: files\ngroup: files\nhosts: files dns\nservices: files\nprotocols: files\n",
+    "hosts": "127.0.0.1 localhost\n::1 localhost\n",
+    "services": "".join(
+        f"{name} {port}/{protocol}\n"
+        for name, port, protocol in (
+            ("ftp", 21, "tcp"), ("ssh", 22, "tcp"), ("telnet", 23, "tcp"), ("smtp", 25, "tcp"), ("domain", 53, "tcp"),
+            ("domain", 53, "udp"), ("http", 80, "tcp"), ("pop3", 110, "tcp"), ("ntp", 123, "udp"), ("imap2", 143, "tcp"),
+            ("ldap", 389, "tcp"), ("https", 443, "tcp"), ("https", 443, "udp"), ("syslog", 514, "udp"),
+            ("submission", 587, "tcp"), ("ldaps", 636, "tcp"), ("imaps", 993, "tcp"), ("pop3s", 995, "tcp"),
+            ("mysql", 3306, "tcp"), ("postgresql", 5432, "tcp"), ("amqp", 5672, "tcp"), ("redis", 6379, "tcp"),
+        )
+    ),
+    "protocols": "ip 0 IP\nicmp 1 ICMP\ntcp 6 TCP\nudp 17 UDP\nipv6 41 IPv6\nipv6-icmp 58 IPv6-ICMP\n",
+}  # fmt: skip
+
+NETWORK_ETC = ("nsswitch.conf", "hosts", "services", "protocols")
+BUNDLES = tuple(map(Path, ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem")))
+GUEST_BUNDLE = "/etc/ssl/certs/ca-certificates.crt"
+ZONES = Path("/usr/share/zoneinfo")
+LOCALE = Path("/usr/lib/locale/C.utf8")
+
+# memcpy by `rep movsb` is slow where the processor is emulated, and not needed where it is not
+TUNABLES = "glibc.cpu.x86_rep_movsb_threshold=0x40000000:glibc.cpu.x86_rep_stosb_threshold=0x40000000"
+
+
+def folder(path: str, mode: int = 0o755, layer: Layer = "runtime") -> ImageFile:
+    return ImageFile(path, FileKind.DIRECTORY, mode, layer)
+
+
+def text(path: str, content: str | bytes, layer: Layer = "runtime") -> ImageFile:
+    return ImageFile(path, FileKind.FILE, 0o644, layer, content.encode() if isinstance(content, str) else content)
+
+
+def link(path: str, target: str, layer: Layer = "runtime") -> ImageFile:
+    return ImageFile(path, FileKind.SYMLINK, 0o777, layer, target=target)
+
+
+def boot_settings(natives: Natives) -> BootSettings:
+    """How the guest starts the interpreter. The application's own environment comes last and wins."""
+    source = natives.imports.source
+    environment = {
+        "PATH": "/usr/bin:/bin",
+        "HOME": "/root",
+        "PYTHONFAULTHANDLER": "1",  # a crash in C code shows the Python stack
+        "PYTHONDONTWRITEBYTECODE": "1",  # everything is compiled
+        "PYTHONCOERCECLOCALE": "0",  # UTF-8 mode needs no locale: no search for one
+        "PYTHONNOUSERSITE": "1",
+        "GLIBC_TUNABLES": TUNABLES,
+    }
+    if wants_locale(natives):
+        environment["LANG"] = "C.UTF-8"
+    environment.update(source.environment)
+    return BootSettings(
+        exec=source.python.guest_program,
+        argv=source.argv,
+        environment=tuple(environment.items()),
+        cwd="/app",
+        hostname=source.name,
+    )
+
+
+def boot_file(boot: BootSettings) -> ImageFile:
+    """`/.unikit/boot.conf`."""
+    environment = jinja2.Environment(trim_blocks=True, keep_trailing_newline=True)
+    environment.filters["encoded"] = encoded
+    template = environment.from_string((paths.TEMPLATES / "boot.conf.j2").read_text())
+    return text("/.unikit/boot.conf", template.render(boot=boot), "app")
+
+
+def encoded(value: str) -> str:
+    """A value of the boot configuration: everything percent-encoded that is not plainly harmless."""
+    return urllib.parse.quote(value, safe="/=:,.;@+-_~")
+
+
+def wants_locale(natives: Natives) -> bool:
+    """Line editing and full-screen programs read the locale's character types; nothing else needs a locale."""
+    graph = natives.imports.graph
+    for name in ("readline", "_curses"):
+        users = graph.predecessors(f"module:{name}") if f"module:{name}" in graph else ()
+        if any(getattr(graph.nodes[u]["node"], "layer", "") == "app" for u in users):
+            return (LOCALE / "LC_CTYPE").exists()
+    return False
+
+
+def fixed(natives: Natives) -> Iterator[ImageFile]:
+    """Folders, /etc and what certain modules expect to find."""
+    graph = natives.imports.graph
+    yield from (folder(path, mode) for path, mode in FOLDERS.items())
+    network = "module:_socket" in graph
+    for name, content in ETC.items():
+        if network or name not in NETWORK_ETC:
+            yield text(f"/etc/{name}", content)
+    if "module:_ssl" in graph:
+        yield from _certificates(natives)
+    if "module:zoneinfo" in graph and "module:tzdata" not in graph and ZONES.is_dir():
+        yield from _zones()
+    if wants_locale(natives):
+        for file in sorted(LOCALE.rglob("*")):
+            if file.is_file():
+                yield ImageFile(f"{LOCALE}/{file.relative_to(LOCALE).as_posix()}", FileKind.FILE, 0o644, "runtime", file)
+    search = natives.imports.source.python.guest_site
+    sites = natives.imports.source.python.guest_sites
+    packages = any(m.layer == "dependencies" for m in natives.imports.modules)
+    if packages and sites and search not in sites:
+        # this interpreter looks for packages elsewhere (Debian's dist-packages): the last of its folders leads to ours
+        yield link(sites[-1], search, "interpreter")
+
+
+def _certificates(natives: Natives) -> Iterator[ImageFile]:
+    bundle = next((b for b in BUNDLES if b.is_file()), None)
+    if bundle is not None:
+        yield ImageFile(GUEST_BUNDLE, FileKind.FILE, 0o644, "dependencies", bundle)
+    for library in natives.libraries:
+        if library.soname.startswith("libcrypto.so"):
+            match = re.search(rb'OPENSSLDIR: "([^"]+)"', library.host.read_bytes())
+            if match and bundle is not None:
+                home = match[1].decode()
+                yield link(f"{home}/cert.pem", GUEST_BUNDLE, "dependencies")
+                if (config := Path(home, "openssl.cnf")).is_file():
+                    yield ImageFile(f"{home}/openssl.cnf", FileKind.FILE, 0o644, "dependencies", config)
+
+
+def _zones() -> Iterator[ImageFile]:
+    """The system's time zones, without the copies in other conventions."""
+    for file in sorted(ZONES.rglob("*")):
+        relative = file.relative_to(ZONES)
+        if relative.parts[0] in ("posix", "right", "localtime", "posixrules", "leapseconds", "leap-seconds.list"):
+            continue
+        guest = f"{ZONES}/{relative.as_posix()}"
+        if file.is_symlink() and not file.readlink().is_absolute():
+            yield link(guest, str(file.readlink()), "dependencies")
+        elif file.is_file():
+            yield ImageFile(guest, FileKind.FILE, 0o644, "dependencies", file)

@@ -1,0 +1,95 @@
+"""Compiles Python files to .pyc files that are never checked against a source (PEP 552, unchecked hash).
+
+Standard input: a JSON object a line: {"source": file, "output": file, "name": co_filename} and for the program's main module
+"start": {"argv0", "paths", "module"}. Standard output: one line a file, empty or the error. Every file is compiled in a child of
+its own: what marshal writes depends on which strings other files have interned before."""
+
+import ast
+import importlib.util
+import json
+import marshal
+import os
+import sys
+
+UNCHECKED = 0b01
+
+# What `python FILE` and `python -m MODULE` set before the first line of the program runs. Only expressions and dunder
+# names, so that nothing else is left in the program's namespace.
+START = """
+__file__ = {file!r}
+__loader__ = __import__("_frozen_importlib_external").SourceFileLoader({name!r}, {file!r})
+__import__("sys").argv.__setitem__(0, {argv0!r})
+__import__("sys").path.__setitem__(slice(0, int(__import__("sys").path[:1] == [{folder!r}])), {paths!r})
+"""
+MODULE = """
+__import__({package!r})
+__package__ = {package!r}
+__spec__ = __import__("_frozen_importlib_external").spec_from_file_location({name!r}, {file!r}, loader=__loader__)
+"""
+
+
+def started(tree, name, start):
+    """The tree of the main module with the assignments in front, after its docstring and its `__future__` imports."""
+    module = start["module"]
+    values = dict(start, file=name, name=module or "__main__", package=(module or "").rpartition(".")[0])
+    text = START + (MODULE if values["package"] else "")
+    first = 0
+    for first, node in enumerate([*tree.body, None]):
+        future = isinstance(node, ast.ImportFrom) and node.module == "__future__"
+        docstring = first == 0 and isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+        if not future and not docstring:
+            break
+    before = ast.parse(text.format(**values)).body
+    for node in before:
+        for part in ast.walk(node):
+            if hasattr(part, "lineno"):
+                part.lineno = part.end_lineno = 1
+                part.col_offset = part.end_col_offset = 0
+    tree.body[first:first] = before
+    return tree
+
+
+def compiled(job):
+    with open(job["source"], "rb") as file:
+        content = file.read()
+    tree = content
+    if job.get("start"):
+        tree = started(compile(content, job["name"], "exec", ast.PyCF_ONLY_AST, dont_inherit=True), job["name"], job["start"])
+    code = compile(tree, job["name"], "exec", dont_inherit=True)
+    header = importlib.util.MAGIC_NUMBER + UNCHECKED.to_bytes(4, "little") + importlib.util.source_hash(content)
+    return header + marshal.dumps(code)
+
+
+def run(job):
+    """Compile in a child; its exit status says how it went, a pipe what is wrong."""
+    reading, writing = os.pipe()
+    child = os.fork()
+    if not child:
+        try:
+            data = compiled(job)
+            temporary = "%s.%d" % (job["output"], os.getpid())
+            with open(temporary, "wb") as file:
+                file.write(data)
+            os.replace(temporary, job["output"])
+        except BaseException as error:
+            os.write(writing, (type(error).__name__ + ": " + str(error)).encode()[:2000])
+        os._exit(0)
+    os.close(writing)
+    with os.fdopen(reading, "rb") as pipe:
+        said = pipe.read()
+    os.waitpid(child, 0)
+    return said.decode(errors="replace").replace("\n", " ")
+
+
+def main():
+    sys.setrecursionlimit(10000)
+    sys.warnoptions.append("ignore")
+    import warnings
+
+    warnings.simplefilter("ignore")
+    for line in sys.stdin:
+        sys.stdout.write(run(json.loads(line)) + "\n")
+    sys.stdout.flush()
+
+
+main()
