@@ -20,7 +20,8 @@ RUNTIMES = ROOT / "runtimes"
 CHECKS = ",".join((
     "-*", "bugprone-*", "clang-analyzer-*",
     "-bugprone-easily-swappable-parameters", "-bugprone-reserved-identifier", "-bugprone-assignment-in-if-condition",
-    "-bugprone-narrowing-conversions", "-bugprone-macro-parentheses",
+    "-bugprone-narrowing-conversions", "-bugprone-macro-parentheses", "-bugprone-suspicious-string-compare",
+    "-bugprone-implicit-widening-of-multiplication-result",
     "-clang-analyzer-security.insecureAPI.DeprecatedOrUnsafeBufferHandling", "-clang-analyzer-valist.Uninitialized",
 ))  # fmt: skip
 # gcc's own, which clang does not know or need.

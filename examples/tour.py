@@ -35,7 +35,7 @@ def main() -> int:
                 print("guest|", event.get("text", "").rstrip())
             case "error":
                 print(f"error: {event['message']}", *event["details"], event.get("hint") or "", sep="\n")
-            case "guest" if event["kind"] == "listen" and not answered:
+            case "guest" if event["report"]["event"] == "listen" and not answered:
                 url = f"http://127.0.0.1:{host}/"
                 with urllib.request.urlopen(url, timeout=30) as reply:
                     text = reply.read().decode().strip()

@@ -101,7 +101,7 @@ def run(
     )
 
     def see(event: dict[str, Any]) -> str | None:
-        progress.event("guest", **{("kind" if k == "event" else k): v for k, v in event.items()})
+        progress.event("guest", report=event)
         return on_event(event) if on_event else None
 
     supervisor = Supervisor(
