@@ -36,6 +36,9 @@ void *pages_alloc(unsigned order);
 void *pages_alloc_zero(unsigned order);
 void pages_free(void *pages, unsigned order);
 
+/* The order that a block was allocated with. */
+unsigned pages_order(const void *pages);
+
 /* Single pages carry a count of their users: 1 after page_alloc(); the last page_put() frees. Pages outside
  * the allocator (the image's own) are counted by nobody: get and put leave them alone and page_users() says
  * 2, "not yours". */
@@ -87,6 +90,8 @@ const struct mapping *space_next(uintptr_t address);
  * allowed so; -ENOMEM; -ENXIO: a file mapping beyond the file's end (SIGBUS). */
 enum { FAULT_WRITE = 2, FAULT_EXEC = 16 };
 int space_fault(uintptr_t address, unsigned access);
+/* A page was wanted and there was none: says so, with what would have done, and ends the process. */
+noreturn void space_out_of_memory(void);
 /* The file lost these pages (truncate, hole): mappings of them fault anew. */
 void space_drop_file_pages(struct file *any_of_node, uint64_t first_page, uint64_t last_page);
 /* The program's break, set up by exec. */

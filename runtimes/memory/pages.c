@@ -1,0 +1,253 @@
+/* memory/pages.c - the page allocator: buddies over the part of RAM that was ever used, and a frontier.
+ *
+ * Each range of RAM starts with an array of one small record a page. Nothing of a range is touched before its
+ * first use: pages beyond the range's frontier are free without a record, so giving 6 GiB to the allocator
+ * costs as much as giving 6 MiB. Freed blocks are taken before the frontier moves, which keeps the part of
+ * memory that was ever touched (and that the host must back) small.
+ */
+#include "memory.h"
+
+#define ORDERS     11
+#define MAX_RANGES 48
+
+struct page {
+    uint32_t users;
+    uint8_t order; /* of the block that starts here */
+    bool free;     /* a free block starts here */
+};
+
+struct range {
+    uintptr_t start, end, frontier; /* physical */
+    struct page *pages;
+};
+
+static struct range ranges[MAX_RANGES];
+static unsigned range_count;
+static struct list free_blocks[ORDERS];
+static struct page_totals totals;
+
+WEAK size_t pages_reclaim(size_t wanted)
+{
+    (void)wanted;
+    return 0;
+}
+
+#ifdef UNIKIT_HOST
+WEAK uintptr_t virt_to_phys(const void *virt)
+{
+    return (uintptr_t)virt;
+}
+WEAK void *phys_to_virt(uintptr_t phys)
+{
+    return (void *)phys;
+}
+#endif
+
+static struct range *range_of(uintptr_t phys)
+{
+    for (unsigned i = 0; i < range_count; i++)
+        if (phys < ranges[i].end)
+            return phys >= ranges[i].start ? &ranges[i] : NULL;
+    return NULL;
+}
+
+static struct page *record_in(const struct range *range, uintptr_t phys)
+{
+    return &range->pages[(phys - range->start) >> PAGE_SHIFT];
+}
+
+void pages_add(uintptr_t start, uintptr_t end)
+{
+    unsigned i = range_count;
+    size_t count, records;
+
+    start = align_up(start, PAGE_SIZE);
+    end = align_down(end, PAGE_SIZE);
+    if (start >= end)
+        return;
+    count = (end - start) >> PAGE_SHIFT;
+    records = align_up(count * sizeof(struct page), PAGE_SIZE) >> PAGE_SHIFT;
+    if (records >= count || range_count == MAX_RANGES)
+        return;
+    if (range_count == 0)
+        for (unsigned order = 0; order < ORDERS; order++)
+            list_init(&free_blocks[order]);
+    for (; i > 0 && ranges[i - 1].start > start; i--)
+        ranges[i] = ranges[i - 1];
+    ranges[i].pages = phys_to_virt(start);
+    start += records << PAGE_SHIFT;
+    ranges[i].start = ranges[i].frontier = start;
+    ranges[i].end = end;
+    range_count++;
+    totals.total += count - records;
+    totals.free += count - records;
+    totals.low = totals.free;
+}
+
+static void block_free(struct range *range, uintptr_t phys, unsigned order)
+{
+    for (; order < ORDERS - 1; order++) {
+        uintptr_t size = PAGE_SIZE << order, buddy = phys ^ size;
+        struct page *other;
+
+        if (buddy < range->start || buddy + size > range->frontier)
+            break;
+        other = record_in(range, buddy);
+        if (!other->free || other->order != order)
+            break;
+        other->free = false;
+        list_remove(phys_to_virt(buddy));
+        phys = min(phys, buddy);
+    }
+    *record_in(range, phys) = (struct page){.order = (uint8_t)order, .free = true};
+    list_push(&free_blocks[order], phys_to_virt(phys));
+}
+
+/* Takes a block that was never used; pages skipped for alignment become free blocks. */
+static bool frontier_take(unsigned order, uintptr_t *phys, struct range **from)
+{
+    uintptr_t size = PAGE_SIZE << order;
+
+    for (unsigned i = 0; i < range_count; i++) {
+        struct range *range = &ranges[i];
+        uintptr_t block = align_up(range->frontier, size);
+
+        if (block + size > range->end)
+            continue;
+        while (range->frontier < block) {
+            uintptr_t skipped = range->frontier;
+            record_in(range, skipped)->free = false;
+            range->frontier += PAGE_SIZE;
+            block_free(range, skipped, 0);
+        }
+        for (uintptr_t p = block; p < block + size; p += PAGE_SIZE)
+            *record_in(range, p) = (struct page){0};
+        range->frontier = block + size;
+        *phys = block;
+        *from = range;
+        return true;
+    }
+    return false;
+}
+
+static void *block_alloc(unsigned order)
+{
+    struct range *range = NULL;
+    uintptr_t phys = 0;
+    unsigned have = order;
+    struct page *record;
+
+    if (range_count == 0)
+        return NULL;
+    while (have < ORDERS && list_empty(&free_blocks[have]))
+        have++;
+    if (have < ORDERS) {
+        struct list *block = free_blocks[have].next;
+        list_remove(block);
+        phys = virt_to_phys(block);
+        range = range_of(phys);
+        record_in(range, phys)->free = false;
+        while (have > order) { /* the upper half stays free */
+            have--;
+            uintptr_t half = phys + (PAGE_SIZE << have);
+            *record_in(range, half) = (struct page){.order = (uint8_t)have, .free = true};
+            list_push(&free_blocks[have], phys_to_virt(half));
+        }
+    } else if (!frontier_take(order, &phys, &range)) {
+        return NULL;
+    }
+    record = record_in(range, phys);
+    *record = (struct page){.users = 1, .order = (uint8_t)order};
+    totals.free -= 1UL << order;
+    totals.low = min(totals.low, totals.free);
+    return phys_to_virt(phys);
+}
+
+void *pages_alloc(unsigned order)
+{
+    void *block;
+
+    if (order >= ORDERS)
+        return NULL;
+    block = block_alloc(order);
+    if (unlikely(!block) && pages_reclaim(1UL << order))
+        block = block_alloc(order);
+    return block;
+}
+
+void *pages_alloc_zero(unsigned order)
+{
+    void *block = pages_alloc(order);
+    if (block)
+        memset(block, 0, PAGE_SIZE << order);
+    return block;
+}
+
+void pages_free(void *pages, unsigned order)
+{
+    uintptr_t phys;
+    struct range *range;
+
+    if (!pages)
+        return;
+    phys = virt_to_phys(pages);
+    range = range_of(phys);
+    if (!range)
+        return;
+    assert(phys < range->frontier && !record_in(range, phys)->free);
+    assert(record_in(range, phys)->order == order);
+    totals.free += 1UL << order;
+    block_free(range, phys, order);
+}
+
+unsigned pages_order(const void *pages)
+{
+    uintptr_t phys = virt_to_phys(pages);
+    return record_in(range_of(phys), phys)->order;
+}
+
+void *page_alloc(void)
+{
+    return pages_alloc(0);
+}
+
+void *page_alloc_zero(void)
+{
+    return pages_alloc_zero(0);
+}
+
+void page_get(void *page)
+{
+    uintptr_t phys = virt_to_phys(page);
+    struct range *range = range_of(phys);
+    if (range)
+        record_in(range, phys)->users++;
+}
+
+void page_put(void *page)
+{
+    uintptr_t phys = virt_to_phys(page);
+    struct range *range = range_of(phys);
+    struct page *record;
+
+    if (!range)
+        return;
+    record = record_in(range, phys);
+    assert(record->users > 0 && !record->free);
+    if (--record->users == 0) {
+        totals.free++;
+        block_free(range, phys, 0);
+    }
+}
+
+unsigned page_users(const void *page)
+{
+    uintptr_t phys = virt_to_phys(page);
+    const struct range *range = range_of(phys);
+    return range ? record_in(range, phys)->users : 2;
+}
+
+struct page_totals pages_totals(void)
+{
+    return totals;
+}

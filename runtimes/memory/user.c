@@ -1,0 +1,129 @@
+/* memory/user.c - the kernel's access to user memory.
+ *
+ * User pages are mapped while the kernel runs, so it just copies; a page that is not there comes by a fault.
+ * Where none can come, the table unikit_extable says at which instruction to go on (boot/traps.c).
+ */
+#include "extable.h"
+#include "memory.h"
+#include "pte.h"
+
+static bool is_user(const void __user *p, size_t n)
+{
+    return n <= USER_END && (uintptr_t)p <= USER_END - n;
+}
+
+#ifdef UNIKIT_HOST
+static bool move(void *to, const void *from, size_t n)
+{
+    memcpy(to, from, n);
+    return true;
+}
+static bool clear(void *to, size_t n)
+{
+    memset(to, 0, n);
+    return true;
+}
+static bool load_byte(const char *from, char *value)
+{
+    *value = *from;
+    return true;
+}
+#else
+/* False: a fault that could not be mended. */
+static bool move(void *to, const void *from, size_t n)
+{
+    size_t words = n / 8, rest = n % 8;
+
+    __asm__ goto("test %%rcx, %%rcx\n\t"
+                 "jz 2f\n"
+                 "1: rep movsq\n"
+                 "2: mov %[rest], %%rcx\n\t"
+                 "jrcxz 4f\n"
+                 "3: rep movsb\n"
+                 "4:\n\t" EXTABLE("1b", "%l[fault]") EXTABLE("3b", "%l[fault]")
+                 : "+D"(to), "+S"(from), "+c"(words)
+                 : [rest] "r"(rest)
+                 : "memory"
+                 : fault);
+    return true;
+fault:
+    return false;
+}
+
+static bool clear(void *to, size_t n)
+{
+    size_t words = n / 8, rest = n % 8;
+
+    __asm__ goto("1: rep stosq\n\t"
+                 "mov %[rest], %%rcx\n"
+                 "2: rep stosb\n\t" EXTABLE("1b", "%l[fault]") EXTABLE("2b", "%l[fault]")
+                 : "+D"(to), "+c"(words)
+                 : [rest] "r"(rest), "a"(0UL)
+                 : "memory"
+                 : fault);
+    return true;
+fault:
+    return false;
+}
+
+static bool load_byte(const char *from, char *value)
+{
+    char got;
+
+    __asm__ goto("1: movb %[from], %[got]\n\t" EXTABLE("1b", "%l[fault]")
+                 : [got] "=q"(got)
+                 : [from] "m"(*from)
+                 :
+                 : fault);
+    *value = got;
+    return true;
+fault:
+    return false;
+}
+#endif
+
+int copy_in(void *to, const void __user *from, size_t n)
+{
+    return is_user(from, n) && move(to, from, n) ? 0 : -EFAULT;
+}
+
+int copy_out(void __user *to, const void *from, size_t n)
+{
+    return is_user(to, n) && move(to, from, n) ? 0 : -EFAULT;
+}
+
+int clear_out(void __user *to, size_t n)
+{
+    return is_user(to, n) && clear(to, n) ? 0 : -EFAULT;
+}
+
+long string_in(char *to, const char __user *from, size_t size)
+{
+    for (size_t i = 0; i < size; i++) {
+        if (!is_user(from + i, 1) || !load_byte(from + i, &to[i]))
+            return -EFAULT;
+        if (!to[i])
+            return (long)i;
+    }
+    return -ENAMETOOLONG;
+}
+
+int user_hold(const void __user *p, size_t n, bool write)
+{
+    uintptr_t at = align_down((uintptr_t)p, PAGE_SIZE), end = (uintptr_t)p + n;
+
+    if (!is_user(p, n))
+        return -EFAULT;
+    for (; at < end; at += PAGE_SIZE) {
+        const uint64_t *entry = pte_find(at, NULL);
+        int error;
+        if (entry && (*entry & PTE_PRESENT) && (!write || (*entry & PTE_WRITE)))
+            continue;
+        error = space_fault(at, write ? FAULT_WRITE : 0);
+        if (error == -ENOMEM)
+            space_out_of_memory();
+        if (error)
+            return -EFAULT;
+    }
+    return 0;
+}
