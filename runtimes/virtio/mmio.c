@@ -221,8 +221,9 @@ static uint64_t number(const char **at)
         base = 16, s += 2;
     for (;; s++) {
         unsigned digit = (unsigned)*s - '0';
+        unsigned letter = ((unsigned)*s | 32u) - 'a';
         if (digit > 9)
-            digit = ((unsigned)*s | 32u) - 'a' + 10;
+            digit = letter < 6 ? letter + 10 : base;
         if (digit >= base)
             break;
         value = value * base + digit;

@@ -9,13 +9,13 @@
 #include "virtio.h"
 
 enum { REQUEST = 64 };
+#define PATIENCE 2000000000UL /* ns */
 
 struct rng {
     struct virtio_queue *queue;
     bool asked;
     uint8_t bytes[REQUEST] __attribute__((aligned(64)));
 };
-static struct rng *rng;
 
 static void rng_take(struct virtio_queue *q)
 {
@@ -37,24 +37,19 @@ static void rng_ask(struct rng *r)
     }
 }
 
-void entropy_refill(void)
+static void rng_wait(struct rng *r)
 {
-    if (rng)
-        rng_ask(rng);
-}
-
-bool entropy_wait(uint64_t deadline)
-{
-    while (rng && rng->asked && clock_now() < deadline) {
-        rng_take(rng->queue);
+    uint64_t deadline = clock_now() + PATIENCE;
+    while (r->asked && clock_now() < deadline) {
+        rng_take(r->queue);
         __asm__ volatile("pause");
     }
-    return rng && !rng->asked;
 }
 
 static int rng_probe(struct virtio_device *device)
 {
-    struct rng *r = device->driver_data ? device->driver_data : kzalloc(sizeof(*r));
+    bool resumed = device->driver_data;
+    struct rng *r = resumed ? device->driver_data : kzalloc(sizeof(*r));
     if (!r)
         return -ENOMEM;
     device->driver_data = r;
@@ -67,9 +62,10 @@ static int rng_probe(struct virtio_device *device)
     r->asked = false;
     virtio_queue_interrupts_on(r->queue);
     virtio_ready(device);
-    rng = r;
     rng_ask(r);
-    return 0;
+    if (resumed || !entropy_enough())
+        rng_wait(r);
+    return r->queue->broken ? -EIO : 0;
 }
 
 DRIVER(virtio_rng, VIRTIO_ID(4)){.probe = rng_probe};
