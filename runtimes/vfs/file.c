@@ -1,0 +1,39 @@
+/* file.c - open files: made, counted, released. */
+#include "file.h"
+#include "memory.h"
+#include "node.h"
+
+WEAK void epoll_forget(struct file *file)
+{
+    (void)file;
+}
+
+struct file *file_new(const struct file_ops *ops, int flags, void *data)
+{
+    struct file *f = kzalloc(sizeof(*f));
+
+    if (!f)
+        return NULL;
+    f->ops = ops;
+    f->users = 1;
+    f->flags = flags;
+    f->data = data;
+    list_init(&f->epolls);
+    return f;
+}
+
+void file_put(struct file *f)
+{
+    if (--f->users)
+        return;
+    if (!list_empty(&f->epolls))
+        epoll_forget(f);
+    if (f->node && locks_forget)
+        locks_forget(f);
+    if (f->ops && f->ops->release)
+        f->ops->release(f);
+    if (f->node)
+        node_put(f->node);
+    kfree(f->path);
+    kfree(f);
+}
