@@ -5,18 +5,26 @@
 #include "descriptors.h"
 #include "memory.h"
 #include "node.h"
+#include "process.h"
 
-#define WORD_BITS 64U
+#define WORD_BITS  64U
+#define LIMIT_FILE 7 /* RLIMIT_NOFILE */
+
+uint64_t process_limit(int resource) WEAK; /* 1024 where there is none */
 
 static struct file **files;
 static uint64_t *used, *cloexec;
 static unsigned room;       /* numbers that the table has; a multiple of WORD_BITS */
 static unsigned first_free; /* no number below is free */
 static unsigned count;
-unsigned fd_limit = 1024;
 
 void locks_closed(
     struct node *) WEAK; /* vfs/locks.c: closing any descriptor of a file drops fcntl locks on it */
+
+unsigned fd_limit(void)
+{
+    return process_limit ? (unsigned)min(process_limit(LIMIT_FILE), (uint64_t)DESCRIPTORS_MOST) : 1024;
+}
 
 static bool bit(const uint64_t *map, unsigned n)
 {
@@ -80,7 +88,7 @@ int fd_install(struct file *file, int from, bool close_on_exec)
         n = ~taken ? n / WORD_BITS * WORD_BITS + (unsigned)__builtin_ctzl(~taken)
                    : (n / WORD_BITS + 1) * WORD_BITS;
     }
-    if (n >= min(fd_limit, DESCRIPTORS_MOST)) {
+    if (n >= fd_limit()) {
         file_put(file);
         return -EMFILE;
     }
@@ -125,7 +133,7 @@ int fd_close(int fd)
 
 int fd_replace(int fd, struct file *file, bool close_on_exec)
 {
-    if ((unsigned)fd >= min(fd_limit, DESCRIPTORS_MOST)) {
+    if ((unsigned)fd >= fd_limit()) {
         file_put(file);
         return -EBADF;
     }

@@ -21,6 +21,6 @@ unsigned fd_room(void);
 unsigned fd_count(void);
 
 /* RLIMIT_NOFILE's soft limit: new descriptors stay below it. */
-extern unsigned fd_limit;
+unsigned fd_limit(void);
 
 #endif

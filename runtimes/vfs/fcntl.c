@@ -13,8 +13,6 @@
 
 /* vfs/locks.c: F_GETLK, F_SETLK, F_SETLKW and their F_OFD_ kin. */
 long locks_fcntl(struct file *, int command, void __user *lock) WEAK;
-/* F_GETPIPE_SZ, F_SETPIPE_SZ: the size or -errno. -EBADF: not a pipe. (vfs/pipe.c) */
-long pipe_fcntl(struct file *, int command, unsigned long argument) WEAK;
 
 static long signals_of(struct file *f, int command, unsigned long argument)
 {
@@ -44,7 +42,7 @@ SYSCALL(fcntl, int fd, int command, unsigned long argument)
     switch (command) {
     case F_DUPFD:
     case F_DUPFD_CLOEXEC:
-        if (argument >= min(fd_limit, DESCRIPTORS_MOST))
+        if (argument >= fd_limit())
             break;
         return fd_install(f, (int)argument, command == F_DUPFD_CLOEXEC);
     case F_GETFD:
@@ -71,7 +69,7 @@ SYSCALL(fcntl, int fd, int command, unsigned long argument)
         break;
     case F_GETPIPE_SZ:
     case F_SETPIPE_SZ:
-        result = pipe_fcntl ? pipe_fcntl(f, command, argument) : -EBADF;
+        result = pipe_control ? pipe_control(f, (unsigned)command, argument) : -EBADF;
         break;
     case F_ADD_SEALS:
     case F_GET_SEALS:
