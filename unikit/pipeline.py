@@ -7,10 +7,11 @@ image of last time is the answer.
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 from unikit import __version__, cache, erofs, image, imports, inputs, link, natives, prune, source, symbols
 from unikit.errors import ExitCode, UserError
@@ -94,8 +95,14 @@ def _link(build: Build) -> Kernel:
 
 
 def _root(build: Build) -> Root:
-    path = erofs.write(build.pruned)
-    return Root(path, path.stat().st_size, digest_file(path))
+    with tempfile.NamedTemporaryFile(dir=cache.folder("roots")) as file:
+        size = erofs.write(build.pruned.files, cast(BinaryIO, file))
+        file.flush()
+        sha256 = digest_file(Path(file.name))
+        path = cache.entry("roots", sha256, ".erofs")
+        if not path.is_file():
+            cache.store(path, Path(file.name).read_bytes())
+    return Root(path, size, sha256)
 
 
 def _image(build: Build) -> Image:
@@ -140,7 +147,7 @@ def _memory(root_size: int) -> int:
 STAGES = (
     Stage("source", "Reading the application", _source),
     Stage("imports", "Following its imports", lambda build: imports.analyse(build.source)),
-    Stage("natives", "Following its shared libraries", lambda build: natives.analyse(build.values["imports"])),
+    Stage("natives", "Following its shared libraries", lambda build: natives.resolve(build.values["imports"])),
     Stage("prune", "Choosing the files", lambda build: prune.prune(build.natives)),
     Stage("select", "Compiling the runtime and choosing its components", _select),
     Stage("link", "Linking the kernel", _link),
@@ -197,7 +204,7 @@ def _looked_at(build: Build) -> set[Path]:
     files.update(file.host for file in build.source.files)
     files.update(folder for folder, _ in build.source.search)
     python = build.source.python
-    files.update([python.path, python.executable, *python.site, *python.paths, build.source.root / "pyproject.toml"])
+    files.update([python.path, python.executable, *python.site, build.source.root / "pyproject.toml"])
     if build.source.entry:
         files.add(build.source.entry)
     return files | {file.parent for file in files}

@@ -13,6 +13,9 @@ from unikit.cli import options, reporting
 from unikit.model import jsonable
 
 
+WIDTH = 200  # characters of a value; --json has them all
+
+
 @click.command()
 @click.argument("stage", type=click.Choice([stage.name for stage in pipeline.STAGES]))
 @click.argument("app")
@@ -38,11 +41,15 @@ def summary(value: Any, indent: int = 0) -> list[str]:
             text = f"{len(member['nodes'])} nodes, {len(member['edges'])} edges"
         elif isinstance(member, list) and (len(member) > 8 or any(isinstance(item, dict) for item in member)):
             text = f"{len(member)} entries"
+        elif isinstance(member, dict) and "type" in member:
+            text = str(member.get("name") or member["type"])
         elif isinstance(member, dict) and indent == 0:
             lines.append(f"{key}:")
             lines += summary(member, 2)
             continue
         else:
             text = json.dumps(member) if not isinstance(member, str) else member
+        if len(text) > WIDTH:
+            text = text[:WIDTH] + " ..."
         lines.append(f"{' ' * indent}{key}: {text}")
     return lines
