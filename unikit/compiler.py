@@ -91,6 +91,13 @@ def version() -> str:
     return done.stdout.partition("\n")[0]
 
 
+@functools.cache
+def libgcc() -> str:
+    """The path of the compiler's own library."""
+    line = [tool("gcc"), "-print-libgcc-file-name"]
+    return subprocess.run(line, capture_output=True, text=True, timeout=30, check=True).stdout.strip()
+
+
 class ObjectCache:
     """Objects by identity below a folder; `maps`: absolute prefixes to names that are the same on every machine."""
 

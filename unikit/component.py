@@ -26,6 +26,7 @@ class Component:
     calls: tuple[tuple[int, str], ...]
     drivers: tuple[tuple[str, str], ...]
     init: frozenset[str]
+    others: tuple[tuple[str, ...], ...]  # declarations of further kinds, word by word
     defined: frozenset[str]
     weak: frozenset[str]
     undefined: frozenset[str]
@@ -35,7 +36,7 @@ class Component:
     @property
     def root(self) -> bool:
         """It works by being there: others reach it through a table or as the entry, not by name."""
-        return bool(self.boot or self.init or self.calls or self.drivers)
+        return bool(self.boot or self.init or self.calls or self.drivers or self.tables)
 
 
 def read(name: str, path: Path) -> Component:
@@ -52,7 +53,7 @@ def read(name: str, path: Path) -> Component:
                 boot = boot or part.name.startswith(".boot.")
         defined, weak, undefined = _symbols(elf)
     needs, provides, init = set(), set(), set()
-    calls, drivers = [], []
+    calls, drivers, others = [], [], []
     for line in filter(None, lines):
         match line.split():
             case ["needs", thing]:
@@ -65,6 +66,8 @@ def read(name: str, path: Path) -> Component:
                 drivers.append((driver, device))
             case ["init", level] if level in INIT_LEVELS:
                 init.add(level)
+            case [word, _, *_] if word not in ("syscall", "driver", "init"):
+                others.append(tuple(line.split()))  # other tables' own, e.g. `device null`
             case _:
                 raise UserError(
                     f"Component {name} declares '{line}', which means nothing.", code=ExitCode.SELECT
@@ -77,6 +80,7 @@ def read(name: str, path: Path) -> Component:
         calls=tuple(sorted(calls)),
         drivers=tuple(sorted(drivers)),
         init=frozenset(init),
+        others=tuple(sorted(others)),
         defined=defined,
         weak=weak,
         undefined=undefined,

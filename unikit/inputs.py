@@ -23,7 +23,7 @@ def surroundings() -> list[str]:
 
 def own() -> set[Path]:
     """The tool's own files: its modules, the runtime's sources, the templates."""
-    found = set()
+    found: set[Path] = set()
     for folder in (Path(__file__).resolve().parent, paths.RUNTIMES, paths.TEMPLATES):
         for base, folders, names in os.walk(folder):
             folders[:] = [name for name in folders if name != "__pycache__"]

@@ -25,7 +25,7 @@ from elftools.elf.elffile import ELFFile
 from elftools.elf.sections import NoteSection
 
 from unikit import cache, paths, select
-from unikit.compiler import require, tool
+from unikit.compiler import libgcc, require, tool, version
 from unikit.component import Component, read
 from unikit.errors import ExitCode, UserError
 from unikit.runtime import Runtime
@@ -33,6 +33,8 @@ from unikit.runtime import Runtime
 PHYSICAL = 0x100000
 VIRTUAL = 0xFFFFFFFF80000000
 ENTRY = "boot_entry"
+# What the compiler calls for 128-bit division, from its own library.
+LIBGCC = ("__divti3", "__modti3", "__udivti3", "__umodti3", "__divmodti4", "__udivmodti4")
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,7 @@ def choose(imports: Iterable[str] | None, runtime: Runtime) -> tuple[select.Sele
     """Compile and select; returns the selection and the linker script. Raises UserError as `link`."""
     components = compile_all(runtime)
     script = _script(sorted({table for component in components for table in component.tables}))
-    given = re.findall(r"^\s*(\w+) = ", script, re.MULTILINE)
+    given = [*re.findall(r"^\s*(\w+) = ", script, re.MULTILINE), *LIBGCC]
     return select.select(components, linker=given, imports=imports), script
 
 
@@ -80,7 +82,7 @@ def _script(tables: list[str]) -> str:
 
 def _link(selection: select.Selection, script: str) -> Kernel:
     objects = [str(component.path) for component in selection.components]
-    key = hashlib.sha256("\0".join([script, *objects]).encode()).hexdigest()
+    key = hashlib.sha256("\0".join([version(), script, *objects]).encode()).hexdigest()
     path, stripped = cache.entry("kernels", key, ".elf"), cache.entry("kernels", key, ".stripped.elf")
     if not (path.is_file() and stripped.is_file()):
         with tempfile.TemporaryDirectory(dir=path.parent) as work:
@@ -105,7 +107,7 @@ def _link(selection: select.Selection, script: str) -> Kernel:
                 "noexecstack",
                 "--fatal-warnings",
             ]
-            line += ["-T", str(layout), *objects, "-o", str(out)]
+            line += ["-T", str(layout), *objects, libgcc(), "-o", str(out)]
             done = subprocess.run(line, capture_output=True, text=True, timeout=120, check=False)
             if done.returncode:
                 text = done.stderr.strip()

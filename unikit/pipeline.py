@@ -1,8 +1,8 @@
 """The stages in order, each from the values before it, and the cache that makes a second build immediate.
 
 A stage caches what is dear by the hash of its inputs (objects, kernels, compiled modules, images). On top of that a
-whole build is remembered with the state of every file and folder that it looked at (inputs.py): if none has changed, the
-image of last time is the answer.
+whole build is remembered with the state of every file and folder that it looked at (inputs.py): if none has changed,
+the image of last time is the answer.
 """
 
 from __future__ import annotations

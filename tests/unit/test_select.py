@@ -15,7 +15,7 @@ def component(name: str, **members: object) -> Component:
     values: dict[str, object] = {
         key: frozenset() for key in ("needs", "provides", "init", "defined", "weak", "undefined", "tables")
     }
-    values |= {"calls": (), "drivers": (), "boot": False}
+    values |= {"calls": (), "drivers": (), "others": (), "boot": False}
     for key, value in members.items():
         values[key] = frozenset(value) if isinstance(value, set) else value
     return Component(name=name, path=Path(name + ".o"), **values)  # type: ignore[arg-type]
