@@ -9,9 +9,6 @@
 
 enum { DEBUG_EXIT = 0xf4, DELAY = 0x80 };
 
-WEAK void acpi_power_off(void) {}
-WEAK void report_flush(void) {}
-
 void power_off(int status)
 {
     static bool again;
