@@ -64,6 +64,8 @@ def read(name: str, path: Path) -> Component:
                 calls.append((int(number), call))
             case ["driver", driver, device]:
                 drivers.append((driver, device))
+            case ["device", _]:
+                pass  # its record is in a table
             case ["init", level] if level in INIT_LEVELS:
                 init.add(level)
             case [word, _, *_] if word not in ("syscall", "driver", "init"):
