@@ -51,6 +51,7 @@ def select(
     names = {c.name: c for c in components}
     symbols = _providers(components)
     chosen: dict[str, Choice] = {}
+    unmet: list[tuple[str, str]] = []  # what, and the component that needs it
     queue: list[Choice] = [Choice(c, None, None) for c in components if c.root and _of_use(c, known)]
     for choice in queue:
         component = choice.component
@@ -61,13 +62,15 @@ def select(
             if symbol in given or symbol.startswith(("__start_", "__stop_")):
                 continue
             if symbol not in symbols:
-                raise _unmet(f"the symbol {symbol}", component.name, chosen)
-            queue += [Choice(other, component.name, symbol) for other in symbols[symbol]]
+                unmet.append((f"the symbol {symbol}", component.name))
+            queue += [Choice(other, component.name, symbol) for other in symbols.get(symbol, ())]
         for thing in sorted(component.needs):
             found = [names[thing]] if thing in names else [c for c in components if thing in c.provides]
             if not found:
-                raise _unmet(thing, component.name, chosen)
+                unmet.append((thing, component.name))
             queue += [Choice(other, component.name, thing) for other in found]
+    if unmet:
+        raise _unmet(unmet, chosen)
     selection = Selection(
         choices=tuple(chosen[name] for name in sorted(chosen)),
         left_out=tuple(sorted(names.keys() - chosen.keys())),
@@ -114,13 +117,16 @@ def _check_conflicts(components: Sequence[Component]) -> None:
             owners[thing] = component.name
 
 
-def _unmet(thing: str, name: str, chosen: dict[str, Choice]) -> UserError:
-    chain = [name]
-    while (before := chosen[chain[-1]].needed_by) is not None:
-        chain.append(before)
-    way = " -> ".join(reversed(chain))
+def _unmet(unmet: Sequence[tuple[str, str]], chosen: dict[str, Choice]) -> UserError:
+    """All needs that nothing meets, each with the way that led to it."""
+    lines = []
+    for thing, name in unmet:
+        chain = [name]
+        while (before := chosen[chain[-1]].needed_by) is not None:
+            chain.append(before)
+        lines.append(f"{thing}: needed by {' -> '.join(reversed(chain))}")
+    thing, name = unmet[0]
+    more = f" ({len(unmet) - 1} more)" if len(unmet) > 1 else ""
     return UserError(
-        f"No component provides {thing}, which {name} needs.",
-        code=ExitCode.SELECT,
-        details=(f"needed by: {way}",),
+        f"No component provides {thing}, which {name} needs{more}.", code=ExitCode.SELECT, details=tuple(lines)
     )

@@ -148,3 +148,6 @@ void ticks_traffic(void)
 {
     traffic = true;
 }
+
+/* lwIP's lwip_init calls it; there is nothing to set up. */
+void sys_timeouts_init(void) {}

@@ -76,7 +76,7 @@ def test_an_unmet_need_names_the_chain() -> None:
             component("c", undefined={"gone"}),
         )
     assert error.value.code == ExitCode.SELECT
-    assert error.value.details == ("needed by: a -> b -> c",)
+    assert error.value.details == ("the symbol gone: needed by a -> b -> c",)
 
 
 @pytest.mark.parametrize(
