@@ -49,9 +49,9 @@ def compile_all(python: Interpreter, units: list[Unit]) -> Compiled:
 
 
 def _begin(python: Interpreter, units: list[Unit], files: dict[Unit, Path]) -> subprocess.Popen[str]:
-    jobs = []
+    jobs: list[dict[str, object]] = []
     for unit in units:
-        job = {"source": str(unit.source), "output": str(files[unit]), "name": unit.guest}
+        job: dict[str, object] = {"source": str(unit.source), "output": str(files[unit]), "name": unit.guest}
         if unit.start is not None:
             start = asdict(unit.start)
             jobs.append({**job, "start": {**start, "paths": list(unit.start.paths), "folder": "/.unikit"}})

@@ -130,10 +130,12 @@ def add(walk: Walk) -> None:
 
 def metadata(walk: Walk) -> list[DataFile]:
     """The metadata of the kept distributions, if anything kept reads such."""
-    if not any(s.metadata for n, s in walk.scanned.items() if walk.graph.nodes[f"module:{n}"]["node"].layer != "interpreter"):
+    nodes = walk.graph.nodes
+    readers = [n for n, s in walk.scanned.items() if s.metadata]
+    if not any(nodes[f"module:{n}"]["node"].layer != "interpreter" for n in readers):
         return []
     found = []
-    for _, data in sorted(walk.graph.nodes(data=True)):
+    for _, data in sorted(walk.graph.nodes(data=True), key=lambda n: n[0]):
         node = data["node"]
         if isinstance(node, Distribution):
             files = [node.folder / n for n in ("METADATA", "PKG-INFO", "entry_points.txt", "top_level.txt")]

@@ -102,7 +102,7 @@ def _check_missing(walk: Walk, loaded: frozenset[str]) -> None:
     """An import that is certain to fail is an error; one of the application that may fail, a warning."""
     graph = walk.graph
     certain = hard(graph, [f"module:{MAIN}"])
-    for _, data in sorted(graph.nodes(data=True)):
+    for _, data in sorted(graph.nodes(data=True), key=lambda n: n[0]):
         node = data["node"]
         if not isinstance(node, Missing):
             continue

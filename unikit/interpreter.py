@@ -34,9 +34,9 @@ def choose(python: str | None) -> Path:
         return Path(sys.executable)
     named = Path(python).expanduser()
     if named.is_dir():
-        for program in ("bin/python", "bin/python3"):
-            if (named / program).exists():
-                return (named / program).absolute()
+        for inside in ("bin/python", "bin/python3"):
+            if (named / inside).exists():
+                return (named / inside).absolute()
         raise _refuse(f"there is no bin/python in {named}")
     if named.exists():
         return named.absolute()

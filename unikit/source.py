@@ -97,7 +97,8 @@ def _search_folders(root: Path) -> tuple[Path, ...]:
 def _assemble(app: str, name: str, entry: _Entry, options: Settings, python: Interpreter) -> Source:
     folders = _search_folders(entry.root) if entry.kind is not AppKind.SCRIPT else (entry.root,)
     search = tuple((f, _guest(f, entry.root)) for f in folders)
-    launcher, needs, kind = "", (), entry.kind
+    launcher, kind = "", entry.kind
+    needs: tuple[str, ...] = ()
     if entry.served:
         plan = serving.plan(entry.served, folders, python, options)
         launcher, needs, kind = plan.program, plan.needs, plan.kind

@@ -54,9 +54,9 @@ class Walk:
     def want(self, importer: Module, name: str, edge: Edge) -> Module | None:
         """`importer` imports `name`, an absolute name. Returns the module, or None when it is not there (a `Missing`
         node takes its place) or is not followed."""
-        top = name.partition(".")[0]
         if self._is_excluded(name):
-            return self._missing(importer, name, "left out by `exclude`", replace(edge, conditional=True))
+            self._missing(importer, name, "left out by `exclude`", replace(edge, conditional=True))
+            return None
         if importer.layer == "interpreter" and self._is_cut(importer, name, edge):
             return None
         if name.startswith("six.moves."):
@@ -70,7 +70,8 @@ class Walk:
             part = ".".join(parts[:end])
             found = self.finder.find(part)
             if found is None:
-                return self._missing(importer, part, "no such module", edge)
+                self._missing(importer, part, "no such module", edge)
+                return None
             module = found
             self.add(module)
             self._link(importer.id, module.id, edge)
@@ -218,7 +219,9 @@ class Walk:
             self.want_all(module, owner, edge)
         for text in sorted(scanned.constants):
             package = self.finder.find(text.rstrip(".")) if re.fullmatch(r"[A-Za-z_][\w.]*", text) else None
-            if package and package.folders and (package.layer == "app" or (text.endswith(".") and package.layer == "dependencies")):
+            if package is None or not package.folders:
+                continue
+            if package.layer == "app" or (text.endswith(".") and package.layer == "dependencies"):
                 self.want_all(module, package, edge)
         if len(self.graph) == before and self.source.kind is not AppKind.SCRIPT:
             self.warnings.append(
@@ -227,7 +230,7 @@ class Walk:
             )
 
     def _want_string(self, module: Module, text: str, edge: Edge) -> None:
-        """A string such as "shop.urls" or "logging.handlers.SysLogHandler" may be the name of a module or of something in it."""
+        """A string such as "shop.urls" or "logging.handlers.SysLogHandler" may name a module or something in one."""
         parts = text.split(".")
         best = None
         for end in range(1, len(parts) + 1):
@@ -235,7 +238,9 @@ class Walk:
             if found is None:
                 break
             best = found if found.kind is not ModuleKind.NAMESPACE else best
-        if best is None or best.name.partition(".")[0] in stdlib.TOOLS or ("." not in best.name and best.layer == "interpreter"):
+        if best is None or best.name.partition(".")[0] in stdlib.TOOLS:
+            return
+        if "." not in best.name and best.layer == "interpreter":
             return
         self.want(module, best.name, edge)
         if best.layer == "dependencies" and best.folders and best.name == text:
@@ -363,7 +368,7 @@ class Walk:
 
 
 def hard(graph: Graph, roots: Iterable[str]) -> set[str]:
-    """The ids that are certain to be imported when the roots are: reached by edges that are neither conditional nor lazy."""
+    """The ids that are certain to be imported when the roots are: edges neither conditional nor lazy lead there."""
     seen, todo = set(roots), list(roots)
     while todo:
         here = todo.pop()

@@ -4,12 +4,15 @@ Standard input: a JSON object a line: {"source": file, "output": file, "name": c
 "start": {"argv0", "paths", "module"}. Standard output: one line a file, empty or the error. Every file is compiled in a child of
 its own: what marshal writes depends on which strings other files have interned before."""
 
+from __future__ import annotations
+
 import ast
 import importlib.util
 import json
 import marshal
 import os
 import sys
+from typing import Any
 
 UNCHECKED = 0b01
 
@@ -28,31 +31,32 @@ __spec__ = __import__("_frozen_importlib_external").spec_from_file_location({nam
 """
 
 
-def started(tree, name, start):
+def started(tree: ast.Module, name: str, start: dict[str, Any]) -> ast.Module:
     """The tree of the main module with the assignments in front, after its docstring and its `__future__` imports."""
     module = start["module"]
     values = dict(start, file=name, name=module or "__main__", package=(module or "").rpartition(".")[0])
     text = START + (MODULE if values["package"] else "")
     first = 0
-    for first, node in enumerate([*tree.body, None]):
+    for node in tree.body:
         future = isinstance(node, ast.ImportFrom) and node.module == "__future__"
         docstring = first == 0 and isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
         if not future and not docstring:
             break
+        first += 1
     before = ast.parse(text.format(**values)).body
     for node in before:
         for part in ast.walk(node):
-            if hasattr(part, "lineno"):
+            if isinstance(part, (ast.stmt, ast.expr, ast.keyword, ast.arg)):
                 part.lineno = part.end_lineno = 1
                 part.col_offset = part.end_col_offset = 0
     tree.body[first:first] = before
     return tree
 
 
-def compiled(job):
+def compiled(job: dict[str, Any]) -> bytes:
     with open(job["source"], "rb") as file:
         content = file.read()
-    tree = content
+    tree: ast.Module | bytes = content
     if job.get("start"):
         tree = started(compile(content, job["name"], "exec", ast.PyCF_ONLY_AST, dont_inherit=True), job["name"], job["start"])
     code = compile(tree, job["name"], "exec", dont_inherit=True)
@@ -60,7 +64,7 @@ def compiled(job):
     return header + marshal.dumps(code)
 
 
-def run(job):
+def run(job: dict[str, Any]) -> str:
     """Compile in a child; its exit status says how it went, a pipe what is wrong."""
     reading, writing = os.pipe()
     child = os.fork()
@@ -81,7 +85,7 @@ def run(job):
     return said.decode(errors="replace").replace("\n", " ")
 
 
-def main():
+def main() -> None:
     sys.setrecursionlimit(10000)
     sys.warnoptions.append("ignore")
     import warnings

@@ -2,16 +2,19 @@
 
 Standard input: JSON [folders for sys.path, module, attribute, whether to call it first]."""
 
+from __future__ import annotations
+
 import importlib
 import inspect
 import json
 import sys
+from typing import Any
 
 
-def main():
+def main() -> None:
     folders, module, attribute, factory = json.load(sys.stdin)
     sys.path[:1] = folders
-    found = importlib.import_module(module)
+    found: Any = importlib.import_module(module)
     for part in attribute.split("."):
         found = getattr(found, part)
     if factory:

@@ -6,29 +6,29 @@ if sys.version_info < (3, 10):
     sys.exit("it is Python %d.%d" % sys.version_info[:2])
 sys.path.pop(0)  # this file's folder; what is left is what the application will see
 
-import _imp  # noqa: E402
-import importlib.machinery  # noqa: E402
-import importlib.util  # noqa: E402
-import json  # noqa: E402
-import os  # noqa: E402
-import site  # noqa: E402
-import sysconfig  # noqa: E402
+import _imp
+import importlib.machinery
+import importlib.util
+import json
+import os
+import site
+import sysconfig
 
 
-def frozen_names():
+def frozen_names() -> list[str]:
     names = getattr(_imp, "_frozen_module_names", None)
     found = set(names()) if names else set()
     found.update(n for n in (*sys.stdlib_module_names, "importlib._bootstrap") if _imp.is_frozen(n))
     return sorted(n for n in found if _imp.is_frozen(n) and not n.startswith("__"))
 
 
-def site_folders(prefix):
+def site_folders(prefix: str) -> list[str]:
     """The folders that `site` will add in the guest: there the program's prefix is its base prefix (Debian's asks)."""
     sys.prefix = sys.base_prefix
     return site.getsitepackages([prefix])
 
 
-def main():
+def main() -> None:
     stdlib = os.path.dirname(os.path.realpath(os.__file__))
     names = sysconfig.get_config_var
     described = {

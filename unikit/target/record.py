@@ -4,40 +4,42 @@ Standard input: JSON list of module names. Standard output, last line: JSON {"ev
 "failed": [[name, error]]}. The first entry of sys.meta_path sees every search for a module, whoever starts it; what a
 module puts into sys.modules by itself is found by comparing before and after."""
 
+from __future__ import annotations
+
 import json
 import os
 import sys
+from types import FrameType
 
 sys.path.pop(0)
-EVENTS = []
+EVENTS: list[list[object]] = []
 OWN = ("importlib._bootstrap", "importlib._bootstrap_external", "importlib", __name__)
 
 
 class Recorder:
     @staticmethod
-    def find_spec(name, path=None, target=None):
-        frame = sys._getframe(1)
+    def find_spec(name: str, path: object = None, target: object = None) -> None:
+        frame: FrameType | None = sys._getframe(1)
         while frame is not None and frame.f_globals.get("__name__") in OWN:
             frame = frame.f_back
         if frame is not None:
             EVENTS.append([name, frame.f_globals.get("__name__"), frame.f_code.co_filename, frame.f_lineno])
-        return None
 
 
-def main():
+def main() -> None:
     import importlib
 
     wanted = json.load(sys.stdin)
     answer = os.dup(1)
     os.dup2(2, 1)  # what modules print is not our answer
-    sys.meta_path.insert(0, Recorder)
+    sys.meta_path.insert(0, Recorder)  # type: ignore[arg-type]
     failed = []
     for name in wanted:
         try:
             importlib.import_module(name)
         except BaseException as error:
             failed.append([name, "%s: %s" % (type(error).__name__, error)])
-    sys.meta_path.remove(Recorder)
+    sys.meta_path.remove(Recorder)  # type: ignore[arg-type]
     seen = {event[0] for event in EVENTS}
     result = {
         "events": [e for e in EVENTS if e[0] in sys.modules],

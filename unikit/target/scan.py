@@ -19,11 +19,16 @@ What can be decided for this interpreter (sys.version_info, sys.platform, TYPE_C
 then dead is left out.
 """
 
+from __future__ import annotations
+
 import ast
 import json
 import os
 import re
 import sys
+from collections.abc import Callable, Iterable, Iterator
+from types import CodeType
+from typing import Any
 
 CONDITIONAL, GUARDED, LAZY, DYNAMIC, MAIN = 1, 2, 4, 8, 16
 IMPORT_ERRORS = {"ImportError", "ModuleNotFoundError", "Exception", "BaseException"}
@@ -38,7 +43,7 @@ CODED = {"encode", "decode", "open", "lookup", "getreader", "getwriter", "getenc
 CODED |= {"read_text", "write_text", "getincrementaldecoder", "getincrementalencoder", "register_charset", "add_charset"}
 
 
-def decide(test, main):
+def decide(test: ast.AST, main: bool) -> bool | None:
     """True or False where the value of `test` is known on this interpreter, else None."""
     if isinstance(test, ast.Constant):
         return bool(test.value)
@@ -66,12 +71,12 @@ def decide(test, main):
     if left is None or right is None:
         return None
     try:
-        return COMPARE[type(test.ops[0])](left, right)
+        return bool(COMPARE[type(test.ops[0])](left, right))
     except (KeyError, TypeError):
         return None
 
 
-COMPARE = {
+COMPARE: dict[type[ast.cmpop], Callable[[Any, Any], Any]] = {
     ast.Eq: lambda a, b: a == b,
     ast.NotEq: lambda a, b: a != b,
     ast.Lt: lambda a, b: a < b,
@@ -83,7 +88,7 @@ COMPARE = {
 }
 
 
-def known(node):
+def known(node: ast.expr) -> Any:
     """The value of a constant expression over facts of this interpreter, else None."""
     if isinstance(node, ast.Subscript) and ast.unparse(node.value) == "sys.version_info":
         try:
@@ -109,16 +114,22 @@ def known(node):
 
 
 class Scan(ast.NodeVisitor):
-    def __init__(self, words, kind):
+    def __init__(self, words: re.Pattern[str], kind: str) -> None:
         self.pattern, self.main, self.app = words, kind == "main", bool(kind)
         self.flags, self.function = 0, ""
-        self.bound = {}
-        self.imports, self.dynamic = [], []
-        self.chains, self.strings, self.codecs, self.groups, self.words = set(), set(), set(), set(), set()
-        self.constants, self.computed = set(), False
-        self.exports, self.metadata = [], False
+        self.bound: dict[str, set[str]] = {}
+        self.imports: list[list[Any]] = []
+        self.dynamic: list[int] = []
+        self.chains: set[tuple[str, str]] = set()
+        self.strings: set[str] = set()
+        self.codecs: set[str] = set()
+        self.constants: set[str] = set()
+        self.groups: set[str] = set()
+        self.words: set[str] = set()
+        self.exports: list[str] = []
+        self.computed = self.metadata = False
 
-    def result(self):
+    def result(self) -> dict[str, Any]:
         return {
             "imports": self.imports,
             "chains": sorted(self.resolved_chains()),
@@ -133,7 +144,7 @@ class Scan(ast.NodeVisitor):
             "words": sorted(self.words),
         }
 
-    def resolved_chains(self):
+    def resolved_chains(self) -> Iterator[str]:
         for name, rest in self.chains:
             if name in self.bound:
                 for origin in self.bound[name]:
@@ -141,13 +152,13 @@ class Scan(ast.NodeVisitor):
 
     # -- statements that decide whether what is below them runs
 
-    def inside(self, nodes, flags):
+    def inside(self, nodes: Iterable[ast.AST], flags: int) -> None:
         before, self.flags = self.flags, self.flags | flags
         for node in nodes:
             self.visit(node)
         self.flags = before
 
-    def visit_body(self, node):
+    def visit_body(self, node: ast.Module | ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> None:
         for child in node.body:
             # a docstring or a bare string says nothing
             if not (isinstance(child, ast.Expr) and isinstance(child.value, ast.Constant)):
@@ -155,7 +166,7 @@ class Scan(ast.NodeVisitor):
 
     visit_Module = visit_body
 
-    def visit_If(self, node):
+    def visit_If(self, node: ast.If) -> None:
         value = decide(node.test, self.main)
         self.visit(node.test)
         if value is not False:
@@ -164,7 +175,7 @@ class Scan(ast.NodeVisitor):
         if value is not True:
             self.inside(node.orelse, 0 if value is False else CONDITIONAL)
 
-    def visit_IfExp(self, node):
+    def visit_IfExp(self, node: ast.IfExp) -> None:
         value = decide(node.test, self.main)
         self.visit(node.test)
         if value is not False:
@@ -172,10 +183,10 @@ class Scan(ast.NodeVisitor):
         if value is not True:
             self.visit(node.orelse)
 
-    def visit_Try(self, node):
-        caught = set()
+    def visit_Try(self, node: ast.Try) -> None:
+        caught: set[str] = set()
         for handler in node.handlers:
-            kinds = handler.type.elts if isinstance(handler.type, ast.Tuple) else [handler.type]
+            kinds: list[ast.expr] | list[ast.expr | None] = handler.type.elts if isinstance(handler.type, ast.Tuple) else [handler.type]
             caught |= {"Exception" if k is None else ast.unparse(k).rpartition(".")[2] for k in kinds}
         guarded = bool(caught & IMPORT_ERRORS)
         self.inside(node.body, GUARDED if guarded else 0)
@@ -185,7 +196,7 @@ class Scan(ast.NodeVisitor):
 
     visit_TryStar = visit_Try
 
-    def visit_With(self, node):
+    def visit_With(self, node: ast.With) -> None:
         guarded = False
         for item in node.items:
             self.visit(item)
@@ -194,7 +205,7 @@ class Scan(ast.NodeVisitor):
                 guarded |= bool({ast.unparse(a).rpartition(".")[2] for a in call.args} & IMPORT_ERRORS)
         self.inside(node.body, GUARDED if guarded else 0)
 
-    def visit_function(self, node):
+    def visit_function(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
         for part in (*node.decorator_list, node.args, node.returns):
             if part is not None:
                 self.visit(part)
@@ -205,22 +216,22 @@ class Scan(ast.NodeVisitor):
 
     visit_FunctionDef = visit_AsyncFunctionDef = visit_function
 
-    def visit_ClassDef(self, node):
+    def visit_ClassDef(self, node: ast.ClassDef) -> None:
         for part in (*node.decorator_list, *node.bases, *node.keywords):
             self.visit(part)
         self.word(node.name)
         self.visit_body(node)
 
-    def visit_Lambda(self, node):
+    def visit_Lambda(self, node: ast.Lambda) -> None:
         self.visit(node.args)
         self.inside([node.body], LAZY)
 
     # -- imports
 
-    def add(self, node, level, module, names, flags=0):
+    def add(self, node: ast.stmt | ast.expr, level: int, module: str, names: list[str] | None, flags: int = 0) -> None:
         self.imports.append([node.lineno, level, module, names, self.flags | flags, self.function])
 
-    def visit_Import(self, node):
+    def visit_Import(self, node: ast.Import) -> None:
         for alias in node.names:
             self.add(node, 0, alias.name, None)
             name = alias.asname or alias.name.partition(".")[0]
@@ -229,7 +240,7 @@ class Scan(ast.NodeVisitor):
             if alias.name in ("importlib.metadata", "importlib_metadata", "pkg_resources"):
                 self.metadata = True
 
-    def visit_ImportFrom(self, node):
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
         module = node.module or ""
         self.add(node, node.level, module, [a.name for a in node.names])
         for alias in node.names:
@@ -237,10 +248,11 @@ class Scan(ast.NodeVisitor):
             if not node.level and module:
                 self.bound.setdefault(alias.asname or alias.name, set()).add(module + "." + alias.name)
         self.word(module)
-        if "metadata" in module or module == "pkg_resources" or (module == "importlib" and any(a.name == "metadata" for a in node.names)):
+        from_importlib = module == "importlib" and any(a.name == "metadata" for a in node.names)
+        if "metadata" in module or module == "pkg_resources" or from_importlib:
             self.metadata = True
 
-    def visit_Call(self, node):
+    def visit_Call(self, node: ast.Call) -> None:
         name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
         if name in IMPORTERS and node.args:
             self.called_import(name, node)
@@ -264,16 +276,16 @@ class Scan(ast.NodeVisitor):
                     self.groups.add(value.value)
         self.generic_visit(node)
 
-    def called_import(self, name, node):
+    def called_import(self, name: str, node: ast.Call) -> None:
         first, level = node.args[0], 0
-        if isinstance(first, ast.BinOp) and isinstance(first.op, ast.Add) and isinstance(first.left, ast.Name):
-            if first.left.id in ("__name__", "__package__") and isinstance(first.right, ast.Constant):
-                first, level = first.right, 1
-        if isinstance(first, ast.JoinedStr) and len(first.values) == 2:
-            head, tail = first.values
-            if isinstance(head, ast.FormattedValue) and isinstance(head.value, ast.Name) and isinstance(tail, ast.Constant):
-                if head.value.id in ("__name__", "__package__"):
-                    first, level = tail, 1
+        head: ast.expr | None = None
+        if isinstance(first, ast.BinOp) and isinstance(first.op, ast.Add):
+            head, tail = first.left, first.right
+        elif isinstance(first, ast.JoinedStr) and len(first.values) == 2:
+            formatted, tail = first.values
+            head = formatted.value if isinstance(formatted, ast.FormattedValue) else None
+        if isinstance(head, ast.Name) and head.id in ("__name__", "__package__") and isinstance(tail, ast.Constant):
+            first, level = tail, 1
         if isinstance(first, ast.Constant) and isinstance(first.value, str) and first.value:
             module = re.split("[:]", first.value)[0]
             if level:
@@ -289,19 +301,19 @@ class Scan(ast.NodeVisitor):
 
     # -- names and constants
 
-    def word(self, text):
+    def word(self, text: str) -> None:
         if self.pattern.search(text):
             self.words.update(w for w in WORD.findall(text) if self.pattern.search(w))
 
-    def visit_Name(self, node):
+    def visit_Name(self, node: ast.Name) -> None:
         self.word(node.id)
 
-    def visit_keyword(self, node):
+    def visit_keyword(self, node: ast.keyword) -> None:
         if node.arg:
             self.word(node.arg)
         self.visit(node.value)
 
-    def visit_Attribute(self, node):
+    def visit_Attribute(self, node: ast.Attribute) -> None:
         self.word(node.attr)
         parts, base = [node.attr], node.value
         while isinstance(base, ast.Attribute):
@@ -314,7 +326,7 @@ class Scan(ast.NodeVisitor):
         else:
             self.visit(base)
 
-    def visit_Constant(self, node):
+    def visit_Constant(self, node: ast.Constant) -> None:
         if isinstance(node.value, str):
             self.word(node.value)
             if self.app and 0 < len(node.value) < 200 and "\n" not in node.value:
@@ -324,28 +336,28 @@ class Scan(ast.NodeVisitor):
         elif isinstance(node.value, bytes) and len(node.value) < 200:
             self.word(node.value.decode("latin-1"))
 
-    def visit_Assign(self, node):
+    def visit_Assign(self, node: ast.Assign) -> None:
         if any(isinstance(t, ast.Name) and t.id == "__all__" for t in node.targets):
             self.exported(node.value)
         self.generic_visit(node)
 
-    def visit_AugAssign(self, node):
+    def visit_AugAssign(self, node: ast.AugAssign) -> None:
         if isinstance(node.target, ast.Name) and node.target.id == "__all__":
             self.exported(node.value)
         self.generic_visit(node)
 
-    def exported(self, value):
+    def exported(self, value: ast.expr) -> None:
         if isinstance(value, (ast.List, ast.Tuple)):
             self.exports += [e.value for e in value.elts if isinstance(e, ast.Constant) and isinstance(e.value, str)]
 
 
-def scan(name, words, kind):
+def scan(name: str, words: re.Pattern[str], kind: str) -> dict[str, Any]:
     try:
         with open(name, "rb") as file:
             content = file.read()
         tree = compile(content, name, "exec", ast.PyCF_ONLY_AST, dont_inherit=True)
         if kind:
-            compile(tree, name, "exec", dont_inherit=True)  # the errors that only the compiler sees: `return` outside a function
+            compile(tree, name, "exec", dont_inherit=True)  # some errors only the compiler sees
     except SyntaxError as error:
         return {"error": [error.lineno or 0, error.msg, (error.text or "").rstrip()]}
     except (ValueError, RecursionError, OSError, LookupError, MemoryError) as error:
@@ -358,25 +370,25 @@ def scan(name, words, kind):
         return {"error": [0, "nested too deeply", ""]}
 
 
-def bytecode(name, words):
+def bytecode(name: str, words: re.Pattern[str]) -> dict[str, Any]:
     """The same of a .pyc without source; less is known of it."""
     import dis
     import marshal
 
     visitor = Scan(words, "")
 
-    def walk(code, lazy):
-        stack = []
+    def walk(code: CodeType, lazy: bool) -> None:
+        stack: list[Any] = []
         for op in dis.get_instructions(code):
             if op.opname == "LOAD_CONST":
                 stack.append(op.argval)
             elif op.opname == "IMPORT_NAME":
                 names, level = (stack[-1], stack[-2]) if len(stack) > 1 else (None, 0)
-                row = [0, level if isinstance(level, int) else 0, op.argval, list(names) if names else None, LAZY if lazy else 0, ""]
-                visitor.imports.append(row)
+                level = level if isinstance(level, int) else 0
+                visitor.imports.append([0, level, op.argval, list(names) if names else None, LAZY if lazy else 0, ""])
         for constant in code.co_consts:
-            if hasattr(constant, "co_code"):
-                walk(constant, lazy or constant.co_flags & 2)
+            if isinstance(constant, CodeType):
+                walk(constant, lazy or bool(constant.co_flags & 2))
 
     try:
         with open(name, "rb") as file:
@@ -386,7 +398,7 @@ def bytecode(name, words):
     return visitor.result()
 
 
-def main():
+def main() -> None:
     sys.setrecursionlimit(10000)
     settings = json.loads(sys.stdin.readline())
     words = re.compile(settings["words"], re.I)
