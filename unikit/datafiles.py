@@ -14,11 +14,23 @@ from unikit.walk import Walk
 
 # sources of compiled modules, types, documentation: nothing reads them when the program runs
 SKIPPED = {
-    ".py", ".pyc", ".pyo", ".pyi", ".pyx", ".pxd", ".pxi", ".c", ".h", ".cc", ".cpp", ".hpp", ".cu", ".cuh", ".f", ".f90",
+    ".py", ".pyc", ".pyo", ".pyi", ".pyx", ".pxd", ".pxi", ".c", ".h", ".cc", ".cpp", ".hpp", ".cu", ".cuh", ".f",
+    ".f90",
     ".o", ".a", ".la", ".rst", ".md", ".orig", ".in", ".am",
 }  # fmt: skip
 SKIPPED_NAMES = {"py.typed", "Makefile", "CMakeLists.txt", "meson.build", "LICENSE", "LICENSE.txt", "COPYING"}
-SKIPPED_FOLDERS = {"tests", "test", "testing", "docs", "doc", "examples", "__pycache__", "include", ".git", "benchmarks"}
+SKIPPED_FOLDERS = {
+    "tests",
+    "test",
+    "testing",
+    "docs",
+    "doc",
+    "examples",
+    "__pycache__",
+    "include",
+    ".git",
+    "benchmarks",
+}
 
 
 def collect(walk: Walk) -> list[DataFile]:
@@ -51,9 +63,9 @@ def _of_folder(finder: Finder, folder: Path, module: Module) -> Iterator[DataFil
         path = folder / name
         if path.is_dir():
             package = any(n.startswith("__init__.") for n in finder.listing(path))
-            if name not in SKIPPED_FOLDERS and not package and not name.endswith((".dist-info", ".egg-info", ".libs")):
-                if module.kind is not ModuleKind.NAMESPACE:
-                    yield from _of_folder(finder, path, module)
+            skipped = name in SKIPPED_FOLDERS or name.endswith((".dist-info", ".egg-info", ".libs"))
+            if not skipped and not package and module.kind is not ModuleKind.NAMESPACE:
+                yield from _of_folder(finder, path, module)
         elif path.is_file() and wanted(path):
             place = finder.guest(path)
             if place:

@@ -108,14 +108,16 @@ def _headers(folder: Path) -> str:
 
 
 def add(walk: Walk) -> None:
-    """Add the distributions of kept modules to the graph, and the modules behind entry points that kept code asks for."""
+    """Add the distributions of kept modules to the graph, and the modules behind entry points that kept code asks
+    for."""
     environment = Environment(walk.source.python.site)
     outside = {n: s for n, s in walk.scanned.items() if walk.graph.nodes[f"module:{n}"]["node"].layer != "interpreter"}
     for name, scanned in outside.items():
         module: Module = walk.graph.nodes[f"module:{name}"]["node"]
         for group in sorted(scanned.groups):
             for installed, modules in environment.providers(group).items():
-                edge = Edge(EdgeKind.IMPORTS, True, True, "hook", (f"{installed.distribution.folder}/entry_points.txt",))
+                evidence = (f"{installed.distribution.folder}/entry_points.txt",)
+                edge = Edge(EdgeKind.IMPORTS, True, True, "hook", evidence)
                 for target in modules:
                     if walk.finder.find(target):
                         walk.want(module, target, edge)
@@ -135,8 +137,8 @@ def metadata(walk: Walk) -> list[DataFile]:
     if not any(nodes[f"module:{n}"]["node"].layer != "interpreter" for n in readers):
         return []
     found = []
-    for _, data in sorted(walk.graph.nodes(data=True), key=lambda n: n[0]):
-        node = data["node"]
+    for name in sorted(nodes):
+        node = nodes[name]["node"]
         if isinstance(node, Distribution):
             files = [node.folder / n for n in ("METADATA", "PKG-INFO", "entry_points.txt", "top_level.txt")]
             for file in [f for f in files if f.is_file()] or [node.folder]:

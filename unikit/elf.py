@@ -1,4 +1,5 @@
-"""What the stages have to know of ELF files (System V gABI and its x86-64 supplement), read without running anything."""
+"""What the stages have to know of ELF files (System V gABI and its x86-64 supplement), read without running
+anything."""
 
 from __future__ import annotations
 

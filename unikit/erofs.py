@@ -2,9 +2,9 @@
 fs/erofs/erofs_fs.h), so that the guest maps file data in place and any Linux can mount the same image.
 
 The order on disk is: the superblock with all inodes and directories, then the data of regular files. Regular files are
-"flat plain": their data begins on a block of its own and the last block is filled up with zeros. Directories and symbolic
-links that fit are "flat inline": what they hold stands right behind their inode, in the same block. Files with the same
-content share their data. Nothing in the image depends on time, user or the order of the input."""
+"flat plain": their data begins on a block of its own and the last block is filled up with zeros. Directories and
+symbolic links that fit are "flat inline": what they hold stands right behind their inode, in the same block. Files
+with the same content share their data. Nothing in the image depends on time, user or the order of the input."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ NAME_MAX = 255
 
 
 def write(files: Iterable[ImageFile], out: BinaryIO) -> int:
-    """Write the image of `files` (absolute paths; missing parents are made) to `out`, from where it stands. Returns its size in
-    bytes, a multiple of 4096.
+    """Write the image of `files` (absolute paths; missing parents are made) to `out`, from where it stands. Returns
+    its size in bytes, a multiple of 4096.
 
-    Raises `ValueError` for two entries of one path, an entry below something that is no directory, or a name that is too
-    long."""
+    Raises `ValueError` for two entries of one path, an entry below something that is no directory, or a name that is
+    too long."""
     root = _tree(files)
     nodes = list(root.walk())
     for number, node in enumerate(nodes, 1):

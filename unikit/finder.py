@@ -1,5 +1,5 @@
-"""Finds modules as the target interpreter's import system would (importlib: BuiltinImporter, FrozenImporter, PathFinder),
-without running anything."""
+"""Finds modules as the target interpreter's import system would (importlib: BuiltinImporter, FrozenImporter,
+PathFinder), without running anything."""
 
 from __future__ import annotations
 

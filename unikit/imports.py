@@ -69,7 +69,8 @@ def _enter(walk: Walk) -> Module:
 
 
 def _include(walk: Walk, entry: Module) -> list[DataFile]:
-    """`include`: modules (`name`, or `name.*` for all below it), else patterns of files below the application's folder."""
+    """`include`: modules (`name`, or `name.*` for all below it), else patterns of files below the application's
+    folder."""
     edge = Edge(EdgeKind.IMPORTS, origin="setting", evidence=("include",), lazy=True)
     data: list[DataFile] = []
     for item in walk.source.settings.include:
@@ -83,7 +84,8 @@ def _include(walk: Walk, entry: Module) -> list[DataFile]:
         files = datafiles.matching(walk.source.root, item)
         if not files:
             raise UserError(
-                f"include: {item!r} is neither a module nor a file below {walk.source.root}", code=ExitCode.CONFIGURATION
+                f"include: {item!r} is neither a module nor a file below {walk.source.root}",
+                code=ExitCode.CONFIGURATION,
             )
         data += [DataFile(f, g, "app", f"include {item}") for f, g in files]
     return data
@@ -102,8 +104,8 @@ def _check_missing(walk: Walk, loaded: frozenset[str]) -> None:
     """An import that is certain to fail is an error; one of the application that may fail, a warning."""
     graph = walk.graph
     certain = hard(graph, [f"module:{MAIN}"])
-    for _, data in sorted(graph.nodes(data=True), key=lambda n: n[0]):
-        node = data["node"]
+    for name in sorted(graph.nodes):
+        node = graph.nodes[name]["node"]
         if not isinstance(node, Missing):
             continue
         for importer, _, edge_data in graph.in_edges(node.id, data=True):

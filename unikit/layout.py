@@ -27,8 +27,8 @@ ETC = {
         f"{name} {port}/{protocol}\n"
         for name, port, protocol in (
             ("ftp", 21, "tcp"), ("ssh", 22, "tcp"), ("telnet", 23, "tcp"), ("smtp", 25, "tcp"), ("domain", 53, "tcp"),
-            ("domain", 53, "udp"), ("http", 80, "tcp"), ("pop3", 110, "tcp"), ("ntp", 123, "udp"), ("imap2", 143, "tcp"),
-            ("ldap", 389, "tcp"), ("https", 443, "tcp"), ("https", 443, "udp"), ("syslog", 514, "udp"),
+            ("domain", 53, "udp"), ("http", 80, "tcp"), ("pop3", 110, "tcp"), ("ntp", 123, "udp"),
+            ("imap2", 143, "tcp"), ("ldap", 389, "tcp"), ("https", 443, "tcp"), ("https", 443, "udp"), ("syslog", 514, "udp"),
             ("submission", 587, "tcp"), ("ldaps", 636, "tcp"), ("imaps", 993, "tcp"), ("pop3s", 995, "tcp"),
             ("mysql", 3306, "tcp"), ("postgresql", 5432, "tcp"), ("amqp", 5672, "tcp"), ("redis", 6379, "tcp"),
         )
@@ -37,7 +37,9 @@ ETC = {
 }  # fmt: skip
 
 NETWORK_ETC = ("nsswitch.conf", "hosts", "services", "protocols")
-BUNDLES = tuple(map(Path, ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem")))
+BUNDLES = tuple(
+    map(Path, ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem"))
+)
 GUEST_BUNDLE = "/etc/ssl/certs/ca-certificates.crt"
 ZONES = Path("/usr/share/zoneinfo")
 LOCALE = Path("/usr/lib/locale/C.utf8")
@@ -120,7 +122,9 @@ def fixed(natives: Natives) -> Iterator[ImageFile]:
     if wants_locale(natives):
         for file in sorted(LOCALE.rglob("*")):
             if file.is_file():
-                yield ImageFile(f"{LOCALE}/{file.relative_to(LOCALE).as_posix()}", FileKind.FILE, 0o644, "runtime", file)
+                yield ImageFile(
+                    f"{LOCALE}/{file.relative_to(LOCALE).as_posix()}", FileKind.FILE, 0o644, "runtime", file
+                )
     search = natives.imports.source.python.guest_site
     sites = natives.imports.source.python.guest_sites
     packages = any(m.layer == "dependencies" for m in natives.imports.modules)

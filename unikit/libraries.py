@@ -15,12 +15,14 @@ CACHE = Path("/etc/ld.so.cache")
 MAGIC = b"glibc-ld.so.cache1.1"
 X86_64_LIBC6 = 0x0303
 # what glibc's dynamic linker has compiled in, by distribution
-DEFAULT = tuple(map(Path, ("/lib/x86_64-linux-gnu", "/usr/lib/x86_64-linux-gnu", "/lib64", "/usr/lib64", "/lib", "/usr/lib")))
+DEFAULT = tuple(
+    map(Path, ("/lib/x86_64-linux-gnu", "/usr/lib/x86_64-linux-gnu", "/lib64", "/usr/lib64", "/lib", "/usr/lib"))
+)
 
 
 def read_cache(content: bytes) -> dict[str, Path]:
-    """soname -> path out of the content of ld.so.cache (glibc, sysdeps/generic/dl-cache.h); of several builds of a library
-    the one for any x86-64 processor."""
+    """soname -> path out of the content of ld.so.cache (glibc, sysdeps/generic/dl-cache.h); of several builds of a
+    library the one for any x86-64 processor."""
     start = content.find(MAGIC)
     if start < 0:
         return {}

@@ -338,7 +338,10 @@ def jsonable(value: Any) -> Any:
     if hasattr(value, "nodes") and hasattr(value, "edges"):
         return {
             "nodes": [{"id": n, **jsonable(d.get("node"))} for n, d in sorted(value.nodes(data=True))],
-            "edges": [{"from": a, "to": b, **jsonable(d.get("edge"))} for a, b, d in sorted(value.edges(data=True), key=lambda e: e[:2])],
+            "edges": [
+                {"from": a, "to": b, **jsonable(d.get("edge"))}
+                for a, b, d in sorted(value.edges(data=True), key=lambda e: e[:2])
+            ],
         }
     raise TypeError(f"no JSON form for {type(value).__name__}")
 

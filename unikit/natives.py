@@ -103,15 +103,17 @@ class _Resolution:
         except (ELFError, OSError):
             problem = "is not an ELF file"
         if problem or place is None:
-            self._fail(module.id, module.name, f"{path} {problem}", "install a build for x86-64 Linux with glibc (manylinux)")
+            self._fail(
+                module.id, module.name, f"{path} {problem}", "install a build for x86-64 Linux with glibc (manylinux)"
+            )
             return None
         library = self._library(path, place[0], place[1], "extension")
         self.graph.add_edge(module.id, library.id, edge=Edge(EdgeKind.LOADS))
         return library
 
     def _opened(self) -> list[Library]:
-        """Libraries that are opened by name when the program runs: data files of packages that are libraries, names in the
-        application's strings, and what glibc opens."""
+        """Libraries that are opened by name when the program runs: data files of packages that are libraries, names
+        in the application's strings, and what glibc opens."""
         opened = []
         for data in self.imports.data:
             if ".so" in data.host.name and elf.is_elf(data.host):
@@ -139,7 +141,12 @@ class _Resolution:
             self.graph.add_node(missing.id, node=missing)
             self.graph.add_edge(user.id, missing.id, edge=Edge(EdgeKind.LOADS, evidence=(str(user.host),)))
             module = next((p for p in self.graph.predecessors(user.id) if p.startswith("module:")), user.id)
-            self._fail(module, name, f"{user.host} needs {name}, which is not on this machine", "install the package that holds it")
+            self._fail(
+                module,
+                name,
+                f"{user.host} needs {name}, which is not on this machine",
+                "install the package that holds it",
+            )
             return None
         place = self.finder.guest(found.path) if found.relative or self._is_packaged(found.path) else None
         guest, layer = place or (f"{self.libdir}/{name}", "runtime" if user.layer == "runtime" else user.layer)

@@ -37,8 +37,8 @@ def prune(natives: Natives) -> Pruned:
     """Lay out the root file system.
 
     The standard library and the packages are there as compiled modules in place of their source, the application's own
-    modules as source with the compiled ones beside it (`sources` in the settings says otherwise), ELF files without what
-    nothing maps. The content of the files does not depend on when or where the image is built."""
+    modules as source with the compiled ones beside it (`sources` in the settings says otherwise), ELF files without
+    what nothing maps. The content of the files does not depend on when or where the image is built."""
     boot = layout.boot_settings(natives)
     files: dict[str, ImageFile] = {}
     for file in _everything(natives):

@@ -1,5 +1,5 @@
-"""A recorded run: the packages that the application imports are imported once by the target interpreter, to learn of the
-imports that reading does not show. The application's own modules are not run: importing them may start it."""
+"""A recorded run: the packages that the application imports are imported once by the target interpreter, to learn of
+the imports that reading does not show. The application's own modules are not run: importing them may start it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,8 @@ class Record:
 
 
 def record(walk: Walk) -> Record:
-    """Import what the application's modules import of packages at their top level. Nothing to import, nothing is run."""
+    """Import what the application's modules import of packages at their top level. Nothing to import, nothing is
+    run."""
     wanted = _wanted(walk)
     if not wanted:
         return Record()
@@ -38,7 +39,8 @@ def record(walk: Walk) -> Record:
                 timeout=DEADLINE, env={**environment(), "HOME": folder}, cwd=folder,
             )  # fmt: skip
         except subprocess.TimeoutExpired:
-            return Record(error=f"importing {', '.join(wanted)} took more than {DEADLINE} s: computed imports may be missed")
+            slow = f"importing {', '.join(wanted)} took more than {DEADLINE} s"
+            return Record(error=f"{slow}: computed imports may be missed")
     try:
         said = json.loads(done.stdout.rpartition("\n")[2])
     except ValueError:

@@ -1,4 +1,5 @@
-"""What Python files import, as the target interpreter's own parser sees it (`target/scan.py`), remembered between builds."""
+"""What Python files import, as the target interpreter's own parser sees it (`target/scan.py`), remembered between
+builds."""
 
 from __future__ import annotations
 
@@ -99,7 +100,9 @@ class Scanner:
             self._known = {}
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if self._process is not None:
             self._process.kill()
             self._process.communicate()
@@ -136,4 +139,6 @@ class Scanner:
             self._process.stdin.write(line + "\n")
             self._process.stdin.flush()
         except BrokenPipeError as error:
-            raise UserError(f"{self.python.path} stopped while it read the modules", code=ExitCode.INTERPRETER) from error
+            raise UserError(
+                f"{self.python.path} stopped while it read the modules", code=ExitCode.INTERPRETER
+            ) from error

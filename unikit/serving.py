@@ -30,7 +30,9 @@ DEADLINE = 60
 
 # calls that make an application; what else a name can mean, importing it tells
 MAKERS = {
-    **dict.fromkeys(("FastAPI", "Starlette", "Quart", "Litestar", "ProtocolTypeRouter", "get_asgi_application"), AppKind.ASGI),
+    **dict.fromkeys(
+        ("FastAPI", "Starlette", "Quart", "Litestar", "ProtocolTypeRouter", "get_asgi_application"), AppKind.ASGI
+    ),
     **dict.fromkeys(("Flask", "Bottle", "get_wsgi_application", "make_wsgi_app"), AppKind.WSGI),
 }
 
@@ -91,7 +93,9 @@ def _kind(file: Path, attribute: str, factory: bool) -> AppKind | None:
     try:
         tree = ast.parse(file.read_bytes())
     except SyntaxError as error:
-        raise UserError(f"{file}:{error.lineno}: {error.msg}", code=ExitCode.SYNTAX, details=((error.text or "").rstrip(),)) from error
+        raise UserError(
+            f"{file}:{error.lineno}: {error.msg}", code=ExitCode.SYNTAX, details=((error.text or "").rstrip(),)
+        ) from error
     except ValueError:
         return None
     for node in tree.body:
@@ -117,7 +121,9 @@ def _ask(module: str, attribute: str, factory: bool, folders: tuple[Path, ...], 
             timeout=DEADLINE, env=environment(), cwd=folders[0],
         )  # fmt: skip
     except subprocess.TimeoutExpired as error:
-        raise UserError(f"importing {module} takes more than {DEADLINE} s", code=ExitCode.NO_SUCH_APP, hint=hint) from error
+        raise UserError(
+            f"importing {module} takes more than {DEADLINE} s", code=ExitCode.NO_SUCH_APP, hint=hint
+        ) from error
     answer = done.stdout.rpartition("\n")[2]
     if answer in ("wsgi", "asgi"):
         return AppKind(answer)

@@ -147,7 +147,9 @@ def _data_files(root: Path, options: Settings) -> Iterator[AppFile]:
     """The files below a project's folder that are not Python modules: templates, static files, schemas."""
     for file in walk(root):
         relative = file.relative_to(root)
-        if file.suffix not in SKIPPED_SUFFIXES and not any(relative.match(p) for p in options.exclude if not _is_module(p)):
+        if file.suffix not in SKIPPED_SUFFIXES and not any(
+            relative.match(p) for p in options.exclude if not _is_module(p)
+        ):
             yield AppFile(file, _guest(file, root))
 
 

@@ -24,7 +24,8 @@ MOST_EVIDENCE = 5
 
 
 class Walk:
-    """One analysis under way. `run()` follows whatever has been wanted so far; wanting more and running again goes on."""
+    """One analysis under way. `run()` follows whatever has been wanted so far; wanting more and running again goes
+    on."""
 
     def __init__(self, source: Source, finder: Finder, scanner: Scanner) -> None:
         self.source, self.finder, self.scanner = source, finder, scanner

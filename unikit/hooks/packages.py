@@ -15,7 +15,8 @@ FOLDERS: dict[str, tuple[str, ...]] = {
 
 # six.moves: the names that are other modules on Python 3
 SIX_MOVES = {
-    "builtins": "builtins", "configparser": "configparser", "copyreg": "copyreg", "cPickle": "pickle", "cStringIO": "io",
+    "builtins": "builtins", "configparser": "configparser", "copyreg": "copyreg", "cPickle": "pickle",
+    "cStringIO": "io",
     "dbm_gnu": "dbm.gnu", "dbm_ndbm": "dbm.ndbm", "_dummy_thread": "_thread", "_thread": "_thread",
     "http_cookiejar": "http.cookiejar", "http_cookies": "http.cookies", "html_entities": "html.entities",
     "html_parser": "html.parser", "http_client": "http.client", "email_mime_base": "email.mime.base",

@@ -18,8 +18,13 @@ RUNTIME = (
 # C modules and the Python modules that they import
 FROM_C: dict[str, tuple[str, ...]] = {
     "_asyncio": (
-        "asyncio.events", "asyncio.base_futures", "asyncio.base_tasks", "asyncio.exceptions", "asyncio.coroutines",
-        "traceback", "weakref",
+        "asyncio.events",
+        "asyncio.base_futures",
+        "asyncio.base_tasks",
+        "asyncio.exceptions",
+        "asyncio.coroutines",
+        "traceback",
+        "weakref",
     ),
     "_collections": ("collections.abc",),
     "_ctypes": ("ctypes._endian",),

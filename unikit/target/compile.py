@@ -1,8 +1,8 @@
 """Compiles Python files to .pyc files that are never checked against a source (PEP 552, unchecked hash).
 
-Standard input: a JSON object a line: {"source": file, "output": file, "name": co_filename} and for the program's main module
-"start": {"argv0", "paths", "module"}. Standard output: one line a file, empty or the error. Every file is compiled in a child of
-its own: what marshal writes depends on which strings other files have interned before."""
+Standard input: a JSON object a line: {"source": file, "output": file, "name": co_filename} and for the program's
+main module "start": {"argv0", "paths", "module"}. Standard output: one line a file, empty or the error. Every file
+is compiled in a child of its own: what marshal writes depends on which strings other files have interned before."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def compiled(job: dict[str, Any]) -> bytes:
         content = file.read()
     tree: ast.Module | bytes = content
     if job.get("start"):
-        tree = started(compile(content, job["name"], "exec", ast.PyCF_ONLY_AST, dont_inherit=True), job["name"], job["start"])
+        tree = started(ast.parse(content, job["name"]), job["name"], job["start"])
     code = compile(tree, job["name"], "exec", dont_inherit=True)
     header = importlib.util.MAGIC_NUMBER + UNCHECKED.to_bytes(4, "little") + importlib.util.source_hash(content)
     return header + marshal.dumps(code)
@@ -71,7 +71,7 @@ def run(job: dict[str, Any]) -> str:
     if not child:
         try:
             data = compiled(job)
-            temporary = "%s.%d" % (job["output"], os.getpid())
+            temporary = f"{job['output']}.{os.getpid()}"
             with open(temporary, "wb") as file:
                 file.write(data)
             os.replace(temporary, job["output"])

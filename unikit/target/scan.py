@@ -2,8 +2,8 @@
 
 Standard input: a JSON object `{"words": REGEX}`, then a file name a line. Standard output: one JSON object a file:
 
-  imports   [line, level, module, names or null, flags, function]   null: `import module`; names: `from module import names`
-  chains    dotted names that are reached through imported names: `import a` and `a.b.c` give "a.b.c"
+  imports   [line, level, module, names or null, flags, function]   null: `import module`; names: `from module import
+  names` chains    dotted names that are reached through imported names: `import a` and `a.b.c` give "a.b.c"
   strings   constants that look like dotted names (or module:attribute)
   codecs    names of text encodings
   computed  whether the name of an encoding is computed
@@ -15,8 +15,8 @@ Standard input: a JSON object `{"words": REGEX}`, then a file name a line. Stand
   words     identifiers and words of strings that match REGEX
   error     [line, message, text] in place of all this: the file does not compile
 
-What can be decided for this interpreter (sys.version_info, sys.platform, TYPE_CHECKING, __name__) is decided, and what is
-then dead is left out.
+What can be decided for this interpreter (sys.version_info, sys.platform, TYPE_CHECKING, __name__) is decided, and
+what is then dead is left out.
 """
 
 from __future__ import annotations
@@ -39,8 +39,27 @@ IMPORTERS = {"__import__", "import_module", "import_string", "resolve_name", "fi
 # calls that find modules by themselves
 DISCOVERERS = {"iter_modules", "walk_packages", "spec_from_file_location", "run_path", "run_module", "SourceFileLoader"}
 # calls one of whose arguments names an encoding
-CODED = {"encode", "decode", "open", "lookup", "getreader", "getwriter", "getencoder", "getdecoder", "TextIOWrapper", "str", "bytes"}
-CODED |= {"read_text", "write_text", "getincrementaldecoder", "getincrementalencoder", "register_charset", "add_charset"}
+CODED = {
+    "encode",
+    "decode",
+    "open",
+    "lookup",
+    "getreader",
+    "getwriter",
+    "getencoder",
+    "getdecoder",
+    "TextIOWrapper",
+    "str",
+    "bytes",
+}
+CODED |= {
+    "read_text",
+    "write_text",
+    "getincrementaldecoder",
+    "getincrementalencoder",
+    "register_charset",
+    "add_charset",
+}
 
 
 def decide(test: ast.AST, main: bool) -> bool | None:
@@ -61,7 +80,7 @@ def decide(test: ast.AST, main: bool) -> bool | None:
         return False if name == "TYPE_CHECKING" else None
     if isinstance(test, ast.Call):
         if ast.unparse(test.func) == "sys.platform.startswith" and test.args and isinstance(test.args[0], ast.Constant):
-            return sys.platform.startswith(test.args[0].value)
+            return sys.platform.startswith(str(test.args[0].value))
         return None
     if not isinstance(test, ast.Compare) or len(test.ops) != 1:
         return None
@@ -186,7 +205,9 @@ class Scan(ast.NodeVisitor):
     def visit_Try(self, node: ast.Try) -> None:
         caught: set[str] = set()
         for handler in node.handlers:
-            kinds: list[ast.expr] | list[ast.expr | None] = handler.type.elts if isinstance(handler.type, ast.Tuple) else [handler.type]
+            kinds: list[ast.expr] | list[ast.expr | None] = (
+                handler.type.elts if isinstance(handler.type, ast.Tuple) else [handler.type]
+            )
             caught |= {"Exception" if k is None else ast.unparse(k).rpartition(".")[2] for k in kinds}
         guarded = bool(caught & IMPORT_ERRORS)
         self.inside(node.body, GUARDED if guarded else 0)
@@ -355,7 +376,7 @@ def scan(name: str, words: re.Pattern[str], kind: str) -> dict[str, Any]:
     try:
         with open(name, "rb") as file:
             content = file.read()
-        tree = compile(content, name, "exec", ast.PyCF_ONLY_AST, dont_inherit=True)
+        tree = ast.parse(content, name)
         if kind:
             compile(tree, name, "exec", dont_inherit=True)  # some errors only the compiler sees
     except SyntaxError as error:
