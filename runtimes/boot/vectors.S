@@ -13,7 +13,7 @@
     .text
 /* ---- 256 vectors, 16 bytes each */
     .balign 16
-    .globl trap_vectors, trap_vectors_end
+    .globl trap_vectors
 trap_vectors:
     vector = 0
     .rept 256
