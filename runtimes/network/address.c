@@ -18,20 +18,20 @@ int address_in(const struct inet_socket *s, const void *from, unsigned length, i
     if (length < sizeof(family))
         return -EINVAL;
     memcpy(&family, from, sizeof(family));
-    if (s->family == AF_INET_) {
+    if (s->family == AF_INET) {
         struct sockaddr_in in;
         if (length < sizeof(in))
             return -EINVAL;
         memcpy(&in, from, sizeof(in));
         /* Linux takes AF_UNSPEC for the any address. */
-        if (family != AF_INET_ && !(family == AF_UNSPEC_ && in.sin_addr.s_addr == 0))
+        if (family != AF_INET && !(family == AF_UNSPEC && in.sin_addr.s_addr == 0))
             return -EAFNOSUPPORT;
         ip_addr_set_ip4_u32(address, in.sin_addr.s_addr);
         *port = lwip_ntohs(in.sin_port);
         return 0;
     }
     struct sockaddr_in6 in6 = {0};
-    if (family != AF_INET6_)
+    if (family != AF_INET6)
         return -EAFNOSUPPORT;
     if (length < offsetof(struct sockaddr_in6, sin6_scope_id))
         return -EINVAL;
@@ -57,13 +57,13 @@ int address_in(const struct inet_socket *s, const void *from, unsigned length, i
 
 unsigned address_out(const struct inet_socket *s, void *to, const ip_addr_t *address, uint16_t port)
 {
-    if (s->family == AF_INET_) {
-        struct sockaddr_in in = {.sin_family = AF_INET_, .sin_port = lwip_htons(port)};
+    if (s->family == AF_INET) {
+        struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = lwip_htons(port)};
         in.sin_addr.s_addr = IP_IS_V4(address) ? ip_2_ip4(address)->addr : 0;
         memcpy(to, &in, sizeof(in));
         return sizeof(in);
     }
-    struct sockaddr_in6 in6 = {.sin6_family = AF_INET6_, .sin6_port = lwip_htons(port)};
+    struct sockaddr_in6 in6 = {.sin6_family = AF_INET6, .sin6_port = lwip_htons(port)};
     if (IP_IS_V6(address)) {
         memcpy(&in6.sin6_addr, ip_2_ip6(address)->addr, 16);
         in6.sin6_scope_id = ip6_addr_zone(ip_2_ip6(address));
@@ -113,7 +113,7 @@ struct netif *address_route(const struct inet_socket *s, const ip_addr_t *to)
 
 const ip_addr_t *address_wildcard(const struct inet_socket *s)
 {
-    if (s->family == AF_INET_)
+    if (s->family == AF_INET)
         return IP4_ADDR_ANY;
     return s->only6 ? IP6_ADDR_ANY : IP_ANY_TYPE;
 }

@@ -56,62 +56,34 @@ void datagrams_free(struct datagram_socket *s)
         drop(s, list_first(&s->queue, struct datagram, link));
 }
 
-struct control {
-    char *to;
-    size_t room, used;
-    bool truncated;
-};
-
-static void give_control(struct control *c, int level, int type, const void *data, size_t n)
-{
-    struct {
-        size_t length;
-        int level, type;
-    } head = {sizeof(head) + n, level, type};
-    if (c->room - c->used < head.length) {
-        c->truncated = true;
-        return;
-    }
-    memcpy(c->to + c->used, &head, sizeof(head));
-    memcpy(c->to + c->used + sizeof(head), data, n);
-    size_t whole = align_up(head.length, sizeof(size_t));
-    size_t end = min(c->used + whole, c->room);
-    memset(c->to + c->used + head.length, 0, end - c->used - head.length);
-    c->used = end;
-}
-
 static void give_controls(struct datagram_socket *s, const struct datagram *d, struct socket_message *m)
 {
     const struct inet_socket *i = &s->inet;
-    struct control c = {m->control, m->control ? m->control_length : 0, 0, false};
     int ttl = d->ttl, tos = d->tos;
     if (IP_IS_V4(&d->to)) {
         if (i->packet_info) {
             struct in_pktinfo info = {.ipi_ifindex = d->interface};
             info.ipi_addr.s_addr = info.ipi_spec_dst.s_addr = ip_2_ip4(&d->to)->addr;
-            give_control(&c, IPPROTO_IP, IP_PKTINFO, &info, sizeof(info));
+            control_put(m, IPPROTO_IP, IP_PKTINFO, &info, sizeof(info));
         }
         if (i->receive_ttl)
-            give_control(&c, IPPROTO_IP, IP_TTL, &ttl, sizeof(ttl));
+            control_put(m, IPPROTO_IP, IP_TTL, &ttl, sizeof(ttl));
         if (i->receive_tos)
-            give_control(&c, IPPROTO_IP, IP_TOS, &d->tos, 1);
+            control_put(m, IPPROTO_IP, IP_TOS, &d->tos, 1);
     }
-    if (i->family == AF_INET6_) {
+    if (i->family == AF_INET6) {
         if (i->packet_info6) {
             struct sockaddr_in6 to;
             struct in6_pktinfo info = {.ipi6_ifindex = d->interface};
             address_out(i, &to, &d->to, 0);
             info.ipi6_addr = to.sin6_addr;
-            give_control(&c, IPPROTO_IPV6, IPV6_PKTINFO, &info, sizeof(info));
+            control_put(m, IPPROTO_IPV6, IPV6_PKTINFO, &info, sizeof(info));
         }
         if (i->receive_ttl && IP_IS_V6(&d->to))
-            give_control(&c, IPPROTO_IPV6, IPV6_HOPLIMIT, &ttl, sizeof(ttl));
+            control_put(m, IPPROTO_IPV6, IPV6_HOPLIMIT, &ttl, sizeof(ttl));
         if (i->receive_tos && IP_IS_V6(&d->to))
-            give_control(&c, IPPROTO_IPV6, IPV6_TCLASS, &tos, sizeof(tos));
+            control_put(m, IPPROTO_IPV6, IPV6_TCLASS, &tos, sizeof(tos));
     }
-    m->control_length = c.used;
-    if (c.truncated)
-        m->flags |= MESSAGE_CTRUNC;
 }
 
 static ssize_t give(struct datagram_socket *s, struct datagram *d, struct socket_message *m, int flags)
@@ -124,12 +96,12 @@ static ssize_t give(struct datagram_socket *s, struct datagram *d, struct socket
             return -EFAULT;
         done += part;
     }
-    m->flags = n < d->p->tot_len ? MESSAGE_TRUNC : 0;
+    m->flags = n < d->p->tot_len ? MSG_TRUNC : 0;
     if (m->name)
         m->name_length = address_out(&s->inet, m->name, &d->from, d->port);
     give_controls(s, d, m);
-    ssize_t result = flags & MESSAGE_TRUNC ? (ssize_t)d->p->tot_len : (ssize_t)n;
-    if (!(flags & MESSAGE_PEEK))
+    ssize_t result = flags & MSG_TRUNC ? (ssize_t)d->p->tot_len : (ssize_t)n;
+    if (!(flags & MSG_PEEK))
         drop(s, d);
     return result;
 }
@@ -138,11 +110,11 @@ ssize_t datagram_receive(struct file *file, struct socket_message *m)
 {
     struct datagram_socket *s = datagram_of(file);
     int flags = m->flags;
-    if (flags & MESSAGE_ERRQUEUE)
+    if (flags & MSG_ERRQUEUE)
         return -EAGAIN;
-    if (flags & MESSAGE_OOB)
+    if (flags & MSG_OOB)
         return -EOPNOTSUPP;
-    uint64_t deadline = inet_deadline(s->inet.receive_timeout);
+    uint64_t deadline = socket_deadline(s->inet.receive_timeout);
     for (;;) {
         if (s->inet.error)
             return inet_take_error(&s->inet);
@@ -150,23 +122,15 @@ ssize_t datagram_receive(struct file *file, struct socket_message *m)
             return give(s, list_first(&s->queue, struct datagram, link), m, flags);
         if (s->inet.shut & SHUT_READ) {
             m->name_length = 0;
-            m->control_length = 0;
             m->flags = 0;
             return 0;
         }
-        if (inet_nonblocking(file, flags))
+        if (socket_nonblocking(file, flags))
             return -EAGAIN;
         int error = inet_wait(&s->inet, READY_IN | READY_ERROR | READY_READ_HANGUP | READY_HANGUP, deadline);
         if (error)
             return error;
     }
-}
-
-ssize_t datagram_read(struct file *file, struct io *io, uint64_t *pos)
-{
-    (void)pos;
-    struct socket_message m = {.io = io};
-    return datagram_receive(file, &m);
 }
 
 unsigned datagram_poll(struct file *file, struct poller *poller)

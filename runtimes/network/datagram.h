@@ -27,7 +27,6 @@ static inline struct datagram_socket *datagram_of(struct file *f)
 void datagram_arrived(struct datagram_socket *, struct pbuf *p, const ip_addr_t *from, uint16_t port);
 void datagrams_free(struct datagram_socket *);
 ssize_t datagram_receive(struct file *, struct socket_message *);
-ssize_t datagram_read(struct file *, struct io *, uint64_t *pos);
 unsigned datagram_poll(struct file *, struct poller *);
 size_t datagram_readable(struct inet_socket *);
 int datagram_shutdown(struct file *, int how);

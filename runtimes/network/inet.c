@@ -6,23 +6,22 @@
 #include "inet.h"
 #include "lwip/err.h"
 
-#define SIGPIPE_NUMBER 13
-#define SOCKET_MODE    0140777 /* S_IFSOCK | 0777 */
+#define SOCKET_MODE 0140777 /* S_IFSOCK | 0777 */
 
 static int create(int family, int type, int protocol, struct file **file)
 {
     switch (type) {
-    case SOCK_STREAM_:
+    case SOCK_STREAM:
         if (protocol != 0 && protocol != IPPROTO_TCP)
             return -EPROTONOSUPPORT;
         return tcp_create(family, file);
-    case SOCK_DGRAM_:
+    case SOCK_DGRAM:
         if (protocol == 0 || protocol == IPPROTO_UDP)
             return udp_create(family, file);
-        if (protocol == (family == AF_INET_ ? IPPROTO_ICMP : IPPROTO_ICMPV6))
+        if (protocol == (family == AF_INET ? IPPROTO_ICMP : IPPROTO_ICMPV6))
             return raw_create(family, type, protocol, file);
         return -EPROTONOSUPPORT;
-    case SOCK_RAW_:
+    case SOCK_RAW:
         if (protocol <= 0 || protocol > 255)
             return -EPROTONOSUPPORT;
         return raw_create(family, type, protocol, file);
@@ -33,16 +32,16 @@ static int create(int family, int type, int protocol, struct file **file)
 
 static int create4(int type, int protocol, struct file **file)
 {
-    return create(AF_INET_, type, protocol, file);
+    return create(AF_INET, type, protocol, file);
 }
 
 static int create6(int type, int protocol, struct file **file)
 {
-    return create(AF_INET6_, type, protocol, file);
+    return create(AF_INET6, type, protocol, file);
 }
 
-SOCKET_FAMILY(inet) = {.family = AF_INET_, .create = create4};
-SOCKET_FAMILY(inet6) = {.family = AF_INET6_, .create = create6};
+SOCKET_FAMILY(inet) = {.family = AF_INET, .create = create4};
+SOCKET_FAMILY(inet6) = {.family = AF_INET6, .create = create6};
 
 void inet_init(struct inet_socket *s, const struct inet_protocol *ops, int family, int type, int protocol)
 {
@@ -61,7 +60,7 @@ void inet_init(struct inet_socket *s, const struct inet_protocol *ops, int famil
 
 struct file *inet_file(struct inet_socket *s, const struct file_ops *ops, int flags)
 {
-    s->file = file_new(ops, OPEN_READ_WRITE | flags, s);
+    s->file = file_new(ops, O_RDWR | flags, s);
     return s->file;
 }
 
@@ -76,10 +75,7 @@ int inet_wait(struct inet_socket *s, unsigned events, uint64_t deadline)
 {
     network_settle();
     int result = wait_on(&s->queue, events, deadline);
-    if (result == -ETIMEDOUT)
-        return -EAGAIN;
-    /* signal(7): calls with a time-out are not restarted. */
-    return result == -ERESTARTSYS && deadline != NEVER ? -EINTR : result;
+    return result ? socket_wait_error(result, deadline == NEVER ? 0 : deadline) : 0;
 }
 
 int inet_errno(err_t error)
@@ -118,15 +114,6 @@ int inet_errno(err_t error)
     }
 }
 
-int inet_broken_pipe(int flags)
-{
-    if (!(flags & MESSAGE_NOSIGNAL)) {
-        struct signal_info info = {.number = SIGPIPE_NUMBER, .code = 0};
-        signal_send(current, &info);
-    }
-    return -EPIPE;
-}
-
 int inet_bind(struct file *file, const void *address, unsigned length)
 {
     struct inet_socket *s = inet_of(file);
@@ -154,12 +141,12 @@ int inet_connect(struct file *file, const void *address, unsigned length)
 {
     struct inet_socket *s = inet_of(file);
     ip_addr_t ip;
-    uint16_t port, family = AF_UNSPEC_;
+    uint16_t port, family = AF_UNSPEC;
     if (length < sizeof(family))
         return -EINVAL;
     memcpy(&family, address, sizeof(family));
     int error;
-    if (family == AF_UNSPEC_) {
+    if (family == AF_UNSPEC) {
         if (!s->ops->disconnect)
             return -EAFNOSUPPORT;
         error = s->ops->disconnect(s);
@@ -177,7 +164,7 @@ int inet_connect(struct file *file, const void *address, unsigned length)
         if (error)
             return error;
     }
-    error = s->ops->connect(s, &ip, port, inet_nonblocking(file, 0));
+    error = s->ops->connect(s, &ip, port, socket_nonblocking(file, 0));
     network_settle();
     return error;
 }

@@ -6,6 +6,7 @@
 #ifndef UNIKIT_INET_H
 #define UNIKIT_INET_H
 
+#include <linux/eventpoll.h>
 #include <linux/in.h>
 #include <linux/in6.h>
 
@@ -15,36 +16,18 @@
 #include "lwip/pbuf.h"
 #include "memory.h"
 #include "network.h"
+#include "socket.h"
 
-/* Linux's values that its uapi headers leave to the C library (socket(2), send(2), epoll_ctl(2), open(2)). */
+/* Events, as wake_all() and poll name them, and shutdown(2)'s directions as bits. */
 enum {
-    AF_UNSPEC_ = 0,
-    AF_INET_ = 2,
-    AF_INET6_ = 10,
-    AF_NETLINK_ = 16,
-    SOCK_STREAM_ = 1,
-    SOCK_DGRAM_ = 2,
-    SOCK_RAW_ = 3,
-    MESSAGE_OOB = 0x1,
-    MESSAGE_PEEK = 0x2,
-    MESSAGE_CTRUNC = 0x8,
-    MESSAGE_TRUNC = 0x20,
-    MESSAGE_DONTWAIT = 0x40,
-    MESSAGE_EOR = 0x80,
-    MESSAGE_WAITALL = 0x100,
-    MESSAGE_ERRQUEUE = 0x2000,
-    MESSAGE_NOSIGNAL = 0x4000,
-    MESSAGE_MORE = 0x8000,
-    READY_IN = 0x001 | 0x040,  /* EPOLLIN | EPOLLRDNORM */
-    READY_OUT = 0x004 | 0x100, /* EPOLLOUT | EPOLLWRNORM */
-    READY_ERROR = 0x008,
-    READY_HANGUP = 0x010,
-    READY_READ_HANGUP = 0x2000,
-    READY_ALL = 0x215f,
+    READY_IN = EPOLLIN | EPOLLRDNORM,
+    READY_OUT = EPOLLOUT | EPOLLWRNORM,
+    READY_ERROR = EPOLLERR,
+    READY_HANGUP = EPOLLHUP,
+    READY_READ_HANGUP = EPOLLRDHUP,
+    READY_ALL = READY_IN | READY_OUT | READY_ERROR | READY_HANGUP | READY_READ_HANGUP,
     SHUT_READ = 1,
     SHUT_WRITE = 2,
-    OPEN_READ_WRITE = 2,
-    OPEN_NONBLOCK = 04000,
 };
 
 struct inet_socket;
@@ -95,15 +78,6 @@ static inline struct inet_socket *inet_of(struct file *f)
 {
     return f->data;
 }
-static inline bool inet_nonblocking(const struct file *f, int flags)
-{
-    return (flags & MESSAGE_DONTWAIT) || (f->flags & OPEN_NONBLOCK);
-}
-static inline uint64_t inet_deadline(uint64_t timeout)
-{
-    return timeout ? clock_now() + timeout : NEVER;
-}
-
 /* inet.c */
 void inet_init(struct inet_socket *, const struct inet_protocol *, int family, int type, int protocol);
 struct file *inet_file(struct inet_socket *, const struct file_ops *, int flags);
@@ -118,8 +92,6 @@ int inet_take_error(struct inet_socket *);
 int inet_wait(struct inet_socket *, unsigned events, uint64_t deadline);
 /* lwIP's err_t as -errno. */
 int inet_errno(err_t);
-/* EPIPE, with its signal unless MSG_NOSIGNAL. */
-int inet_broken_pipe(int flags);
 
 /* address.c: struct sockaddr_in and sockaddr_in6 to lwIP's addresses and back. IPv4-mapped addresses on
  * AF_INET6 sockets become IPv4. -EINVAL, -EAFNOSUPPORT. */
@@ -180,6 +152,9 @@ void ticks_traffic(void); /* a frame came in or goes out */
 /* tcp.c, udp.c, raw.c */
 int tcp_create(int family, struct file **);
 int udp_create(int family, struct file **);
+/* Is it a socket's (recv_arg: its struct inet_socket), or one of lwIP's own? */
+struct udp_pcb;
+bool udp_is_socket(const struct udp_pcb *);
 int raw_create(int family, int type, int protocol, struct file **);
 /* An ICMP error about a packet of ours (icmp_errors.c). `hard`: ends a connection attempt. */
 void udp_unreachable(const ip_addr_t *local, uint16_t local_port, const ip_addr_t *peer, uint16_t peer_port,

@@ -5,11 +5,9 @@
  * every entry ends with network_settle(). That hands in what lwIP sent to itself (loopback packets are
  * queued, so that the stack is not entered twice), tells devices about the frames that were queued, once for
  * all of them, and starts the timers that are needed now. */
-#include <linux/if.h>
-
 #include "config.h"
 
-#include "inet.h"
+#include "device_abi.h"
 #include "lwip/etharp.h"
 #include "lwip/ethip6.h"
 #include "lwip/init.h"
@@ -160,14 +158,14 @@ bool interface_is_loopback(const struct netif *netif)
 void interface_name(const struct netif *netif, char name[16])
 {
     if (interface_is_loopback(netif))
-        snprintf(name, IFNAMSIZ, "lo");
+        snprintf(name, NAME_SIZE, "lo");
     else
-        snprintf(name, IFNAMSIZ, "eth%u", netif->num - 1u);
+        snprintf(name, NAME_SIZE, "eth%u", netif->num - 1u);
 }
 
 struct netif *interface_by_name(const char *name)
 {
-    char own[IFNAMSIZ];
+    char own[NAME_SIZE];
     struct netif *netif;
     NETIF_FOREACH(netif)
     {
@@ -180,10 +178,10 @@ struct netif *interface_by_name(const char *name)
 
 unsigned interface_flags(const struct netif *netif)
 {
-    unsigned flags = netif_is_up(netif) ? IFF_UP | IFF_RUNNING : 0;
+    unsigned flags = netif_is_up(netif) ? INTERFACE_UP | INTERFACE_RUNNING : 0;
     if (interface_is_loopback(netif))
-        return flags | IFF_LOOPBACK;
-    return flags | IFF_BROADCAST | IFF_MULTICAST;
+        return flags | INTERFACE_LOOPBACK;
+    return flags | INTERFACE_BROADCAST | INTERFACE_MULTICAST;
 }
 
 const struct interface_counters *interface_counters(const struct netif *netif)

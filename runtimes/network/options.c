@@ -336,7 +336,7 @@ int inet_set_option(struct file *file, int level, int option, const void *value,
     int error = -ENOPROTOOPT, n;
     if (level == SOL_SOCKET) {
         error = set_socket(s, option, value, length);
-    } else if (level == IPPROTO_IP || (level == IPPROTO_IPV6 && s->family == AF_INET6_)) {
+    } else if (level == IPPROTO_IP || (level == IPPROTO_IPV6 && s->family == AF_INET6)) {
         error = set_ip(s, level, option, value, length);
     } else if (level == s->ops->level && s->ops->set_option) {
         error = option_number(value, length, &n);
@@ -359,7 +359,7 @@ int inet_get_option(struct file *file, int level, int option, void *value, unsig
         return s->ops->get_option(s, -SO_ACCEPTCONN, value, length);
     if (level == SOL_SOCKET)
         return get_socket(s, option, value, length);
-    if (level == IPPROTO_IP || (level == IPPROTO_IPV6 && s->family == AF_INET6_))
+    if (level == IPPROTO_IP || (level == IPPROTO_IPV6 && s->family == AF_INET6))
         return get_ip(s, level, option, value, length);
     return -ENOPROTOOPT;
 }

@@ -23,7 +23,7 @@ static struct raw_socket *raw_of(struct inet_socket *inet)
 
 static bool is_echo(const struct raw_socket *s)
 {
-    return s->base.inet.type == SOCK_DGRAM_;
+    return s->base.inet.type == SOCK_DGRAM;
 }
 
 /* lwIP hands in the packet from its IP header on, and goes on with it itself: so a copy is queued. */
@@ -99,12 +99,12 @@ static void raw_apply(struct inet_socket *inet)
 static int mark_echo(struct raw_socket *s, struct pbuf *p)
 {
     struct icmp_echo_hdr *h = p->payload;
-    u8_t request = s->base.inet.family == AF_INET6_ ? ICMP6_TYPE_EREQ : ICMP_ECHO;
+    u8_t request = s->base.inet.family == AF_INET6 ? ICMP6_TYPE_EREQ : ICMP_ECHO;
     if (p->len < sizeof(*h) || h->type != request || h->code != 0)
         return -EINVAL;
     h->id = s->identifier;
     h->chksum = 0;
-    if (s->base.inet.family == AF_INET_) /* ICMPv6's covers addresses: lwIP sums it */
+    if (s->base.inet.family == AF_INET) /* ICMPv6's covers addresses: lwIP sums it */
         h->chksum = inet_chksum(p->payload, p->len);
     return 0;
 }
@@ -118,7 +118,7 @@ static ssize_t raw_send_message(struct file *file, struct socket_message *m)
     if (inet->error)
         return inet_take_error(inet);
     if (inet->shut & SHUT_WRITE)
-        return inet_broken_pipe(m->flags);
+        return -EPIPE;
     if (m->name && m->name_length) {
         int error = address_in(inet, m->name, m->name_length, &to, &port);
         if (error)
@@ -148,13 +148,6 @@ static ssize_t raw_send_message(struct file *file, struct socket_message *m)
     pbuf_free(p);
     network_settle();
     return result == ERR_OK || result == ERR_BUF || result == ERR_MEM ? (ssize_t)size : inet_errno(result);
-}
-
-static ssize_t raw_write(struct file *file, struct io *io, uint64_t *pos)
-{
-    (void)pos;
-    struct socket_message m = {.io = io};
-    return raw_send_message(file, &m);
 }
 
 static void raw_release(struct file *file)
@@ -188,8 +181,8 @@ static const struct socket_ops raw_socket_ops = {
 };
 
 static const struct file_ops raw_file_ops = {
-    .read = datagram_read,
-    .write = raw_write,
+    .read = socket_read,
+    .write = socket_write,
     .ioctl = inet_ioctl,
     .poll = datagram_poll,
     .stat = inet_stat,
@@ -205,7 +198,7 @@ int raw_create(int family, int type, int protocol, struct file **file)
         return -ENOMEM;
     inet_init(&s->base.inet, &raw_protocol, family, type, protocol);
     list_init(&s->base.queue);
-    s->pcb = raw_new_ip_type(family == AF_INET_ ? IPADDR_TYPE_V4 : IPADDR_TYPE_V6, (u8_t)protocol);
+    s->pcb = raw_new_ip_type(family == AF_INET ? IPADDR_TYPE_V4 : IPADDR_TYPE_V6, (u8_t)protocol);
     *file = s->pcb ? inet_file(&s->base.inet, &raw_file_ops, 0) : NULL;
     if (!*file) {
         if (s->pcb)
@@ -216,7 +209,7 @@ int raw_create(int family, int type, int protocol, struct file **file)
     s->identifier = (uint16_t)random_u64();
     raw_recv(s->pcb, received, s);
     raw_apply(&s->base.inet);
-    if (family == AF_INET6_ && protocol == IPPROTO_ICMPV6) {
+    if (family == AF_INET6 && protocol == IPPROTO_ICMPV6) {
         s->pcb->chksum_reqd = 1;
         s->pcb->chksum_offset = 2;
     }

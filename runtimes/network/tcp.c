@@ -14,7 +14,7 @@ struct tcp_socket *tcp_socket_new(int family)
     struct tcp_socket *s = kzalloc(sizeof(*s));
     if (!s)
         return NULL;
-    inet_init(&s->inet, &tcp_protocol, family, SOCK_STREAM_, IPPROTO_TCP);
+    inet_init(&s->inet, &tcp_protocol, family, SOCK_STREAM, IPPROTO_TCP);
     s->keep_idle = TCP_KEEPIDLE_DEFAULT / 1000;
     s->keep_interval = TCP_KEEPINTVL_DEFAULT / 1000;
     s->keep_count = TCP_KEEPCNT_DEFAULT;
@@ -281,7 +281,7 @@ static err_t connected(void *arg, struct tcp_pcb *pcb, err_t error)
 /* The outcome of an attempt that was made earlier. */
 static int connect_again(struct tcp_socket *s, bool nonblocking)
 {
-    uint64_t deadline = inet_deadline(s->inet.send_timeout);
+    uint64_t deadline = socket_deadline(s->inet.send_timeout);
     while (s->phase == TCP_CONNECTING) {
         if (nonblocking)
             return -EALREADY;
@@ -471,8 +471,8 @@ static const struct socket_ops tcp_socket_ops = {
 };
 
 const struct file_ops tcp_file_ops = {
-    .read = tcp_file_read,
-    .write = tcp_file_write,
+    .read = socket_read,
+    .write = socket_write,
     .ioctl = inet_ioctl,
     .poll = tcp_file_poll,
     .stat = inet_stat,

@@ -201,16 +201,16 @@ static ssize_t take(struct tcp_socket *s, struct io *io, size_t n, bool keep)
 static ssize_t receive(struct file *file, struct io *io, int flags)
 {
     struct tcp_socket *s = tcp_of(file);
-    if (flags & MESSAGE_OOB)
+    if (flags & MSG_OOB)
         return -EINVAL;
-    if (flags & MESSAGE_ERRQUEUE)
+    if (flags & MSG_ERRQUEUE)
         return -EAGAIN;
     if (s->phase == TCP_NEW || s->phase == TCP_LISTENING)
         return -ENOTCONN;
-    bool peek = flags & MESSAGE_PEEK, drop = flags & MESSAGE_TRUNC;
+    bool peek = flags & MSG_PEEK, drop = flags & MSG_TRUNC;
     size_t wanted = io->left, done = 0;
-    size_t least = flags & MESSAGE_WAITALL ? wanted : 1;
-    uint64_t deadline = inet_deadline(s->inet.receive_timeout);
+    size_t least = flags & MSG_WAITALL ? wanted : 1;
+    uint64_t deadline = socket_deadline(s->inet.receive_timeout);
     while (wanted) {
         if (s->queued) {
             if (peek && s->queued < least && !s->finished && !s->inet.error && s->pcb)
@@ -237,7 +237,7 @@ static ssize_t receive(struct file *file, struct io *io, int flags)
         if (!s->pcb) /* reset, and told already */
             break;
     wait:
-        if (inet_nonblocking(file, flags))
+        if (socket_nonblocking(file, flags))
             return done ? (ssize_t)done : -EAGAIN;
         int error = inet_wait(&s->inet, READY_IN | READY_READ_HANGUP | READY_ERROR | READY_HANGUP, deadline);
         if (error)
@@ -251,15 +251,8 @@ ssize_t tcp_socket_receive(struct file *file, struct socket_message *m)
 {
     ssize_t n = receive(file, m->io, m->flags);
     m->name_length = 0;
-    m->control_length = 0;
     m->flags = 0;
     return n;
-}
-
-ssize_t tcp_file_read(struct file *file, struct io *io, uint64_t *pos)
-{
-    (void)pos;
-    return receive(file, io, 0);
 }
 
 /* ---- sending */
@@ -347,21 +340,19 @@ static ssize_t send(struct file *file, struct io *io, int flags)
 {
     struct tcp_socket *s = tcp_of(file);
     size_t done = 0;
-    if (flags & MESSAGE_OOB)
+    if (flags & MSG_OOB)
         return -EOPNOTSUPP;
-    uint64_t deadline = inet_deadline(s->inet.send_timeout);
+    uint64_t deadline = socket_deadline(s->inet.send_timeout);
     ssize_t result = 0;
-    bool push = !(flags & MESSAGE_MORE);
+    bool push = !(flags & MSG_MORE);
     for (;;) {
         if (s->inet.error) {
             result = inet_take_error(&s->inet);
-            if (result == -EPIPE && !done)
-                inet_broken_pipe(flags);
             break;
         }
         if (s->phase == TCP_NEW || s->phase == TCP_LISTENING || s->phase == TCP_FAILED ||
             (s->inet.shut & SHUT_WRITE) || (s->phase == TCP_CONNECTED && !s->pcb)) {
-            result = done ? -EPIPE : inet_broken_pipe(flags);
+            result = -EPIPE;
             break;
         }
         if (!io->left)
@@ -377,7 +368,7 @@ static ssize_t send(struct file *file, struct io *io, int flags)
                 break;
         }
         s->inet.want_space = true;
-        if (inet_nonblocking(file, flags)) {
+        if (socket_nonblocking(file, flags)) {
             result = -EAGAIN;
             break;
         }
@@ -399,12 +390,6 @@ static ssize_t send(struct file *file, struct io *io, int flags)
 ssize_t tcp_socket_send(struct file *file, struct socket_message *m)
 {
     return send(file, m->io, m->flags);
-}
-
-ssize_t tcp_file_write(struct file *file, struct io *io, uint64_t *pos)
-{
-    (void)pos;
-    return send(file, io, 0);
 }
 
 /* ---- waiting */

@@ -80,18 +80,18 @@ int tcp_socket_listen(struct file *file, int backlog)
 int tcp_socket_accept(struct file *file, struct file **connection, int flags)
 {
     struct tcp_socket *l = tcp_of(file);
-    uint64_t deadline = inet_deadline(l->inet.receive_timeout);
+    uint64_t deadline = socket_deadline(l->inet.receive_timeout);
     while (list_empty(&l->ready)) {
         if (l->phase != TCP_LISTENING)
             return -EINVAL;
-        if (inet_nonblocking(file, 0))
+        if (socket_nonblocking(file, 0))
             return -EAGAIN;
         int error = inet_wait(&l->inet, READY_IN, deadline);
         if (error)
             return error;
     }
     struct tcp_socket *s = list_first(&l->ready, struct tcp_socket, link);
-    if (!inet_file(&s->inet, &tcp_file_ops, flags & OPEN_NONBLOCK))
+    if (!inet_file(&s->inet, &tcp_file_ops, flags & O_NONBLOCK))
         return -ENOMEM;
     list_remove(&s->link);
     l->ready_count--;

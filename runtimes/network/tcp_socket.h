@@ -70,8 +70,6 @@ void tcp_listen_end(struct tcp_socket *);
 /* tcp_data.c */
 ssize_t tcp_socket_send(struct file *, struct socket_message *);
 ssize_t tcp_socket_receive(struct file *, struct socket_message *);
-ssize_t tcp_file_read(struct file *, struct io *, uint64_t *pos);
-ssize_t tcp_file_write(struct file *, struct io *, uint64_t *pos);
 unsigned tcp_file_poll(struct file *, struct poller *);
 err_t tcp_received(void *socket, struct tcp_pcb *, struct pbuf *, err_t);
 err_t tcp_acknowledged(void *socket, struct tcp_pcb *, u16_t length);

@@ -23,6 +23,11 @@ static void received(void *arg, struct udp_pcb *pcb, struct pbuf *p, const ip_ad
     datagram_arrived(arg, p, from, port);
 }
 
+bool udp_is_socket(const struct udp_pcb *pcb)
+{
+    return pcb->recv == received;
+}
+
 /* Two sockets on one port: if both said SO_REUSEADDR or both SO_REUSEPORT. */
 static bool taken(const struct inet_socket *inet, const ip_addr_t *address, uint16_t port)
 {
@@ -173,8 +178,8 @@ static ssize_t udp_send_message(struct file *file, struct socket_message *m)
     if (inet->error)
         return inet_take_error(inet);
     if (inet->shut & SHUT_WRITE)
-        return inet_broken_pipe(m->flags);
-    if (m->flags & MESSAGE_OOB)
+        return -EPIPE;
+    if (m->flags & MSG_OOB)
         return -EOPNOTSUPP;
     ip_addr_t to;
     uint16_t port;
@@ -191,13 +196,6 @@ static ssize_t udp_send_message(struct file *file, struct socket_message *m)
         port = s->pcb->remote_port;
     }
     return send_to(s, m->io, &to, port);
-}
-
-static ssize_t udp_write(struct file *file, struct io *io, uint64_t *pos)
-{
-    (void)pos;
-    struct socket_message m = {.io = io};
-    return udp_send_message(file, &m);
 }
 
 static void udp_release(struct file *file)
@@ -242,8 +240,8 @@ static const struct socket_ops udp_socket_ops = {
 };
 
 static const struct file_ops udp_file_ops = {
-    .read = datagram_read,
-    .write = udp_write,
+    .read = socket_read,
+    .write = socket_write,
     .ioctl = inet_ioctl,
     .poll = datagram_poll,
     .stat = inet_stat,
@@ -257,9 +255,9 @@ int udp_create(int family, struct file **file)
     struct udp_socket *s = kzalloc(sizeof(*s));
     if (!s)
         return -ENOMEM;
-    inet_init(&s->base.inet, &udp_protocol, family, SOCK_DGRAM_, IPPROTO_UDP);
+    inet_init(&s->base.inet, &udp_protocol, family, SOCK_DGRAM, IPPROTO_UDP);
     list_init(&s->base.queue);
-    s->pcb = udp_new_ip_type(family == AF_INET_ ? IPADDR_TYPE_V4 : IPADDR_TYPE_ANY);
+    s->pcb = udp_new_ip_type(family == AF_INET ? IPADDR_TYPE_V4 : IPADDR_TYPE_ANY);
     *file = s->pcb ? inet_file(&s->base.inet, &udp_file_ops, 0) : NULL;
     if (!*file) {
         if (s->pcb)

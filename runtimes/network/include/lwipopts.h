@@ -69,9 +69,11 @@
 #define LWIP_MULTICAST_PING            0
 
 /* Interfaces. Loopback packets queue up and are handed in when the stack has returned (network_settle). */
-#define LWIP_ETHERNET                  1
-#define LWIP_ARP                       1
-#define ETH_PAD_SIZE                   0
+#define LWIP_ETHERNET 1
+#define LWIP_ARP      1
+#define ETH_PAD_SIZE  0
+/* Room for virtio's header, so that a frame and its header are one piece (virtio/net.c). */
+#define PBUF_LINK_ENCAPSULATION_HLEN   12
 #define LWIP_HAVE_LOOPIF               1
 #define LWIP_NETIF_LOOPBACK            1
 #define LWIP_LOOPBACK_MAX_PBUFS        0
