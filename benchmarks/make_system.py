@@ -1,0 +1,78 @@
+"""Writes a folder that a benchmark can boot without unikit: an image an application, and a script that starts QEMU.
+
+    python benchmarks/make_system.py OUT hello=hello.py web=web.py flask=flaskapp.py [--python PYTHON]
+
+`OUT/boot` reads APP (one of the names), MEM (MiB), PORT (on 127.0.0.1, leads to the guest's 8080) and EXTRA (more
+arguments of QEMU) from its environment and becomes QEMU, the guest's console on standard output. `OUT/files` lists what
+has to be shipped for APP=web (or the first application), a path a line.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import shutil
+from pathlib import Path
+
+from unikit import image, machine, pipeline, progress
+from unikit.boot import TCG_TUNABLES
+from unikit.image import Image
+
+SCRIPT = """#!/bin/sh
+# Boots the image of $APP on QEMU's {machine}: serial console on standard output, no other devices than the network.
+D=$(dirname "$(readlink -f "$0")")
+APP=${{APP:-{default}}}
+case $APP in
+{networks}
+    *) NET= ;;
+esac
+exec qemu-system-x86_64 -machine {options} -accel tcg -cpu max -smp 1 -m "${{MEM:-512}}" \\
+    -nodefaults -no-user-config -display none -no-reboot -serial stdio \\
+    -device isa-debug-exit,iobase={port:#x},iosize=0x4 \\
+    -kernel "$D/$APP.img" -append {append} $NET $EXTRA
+"""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("apps", nargs="+", metavar="NAME=APP")
+    parser.add_argument("--python", help="the interpreter with the applications' packages")
+    parser.add_argument("--machine", default=machine.DEFAULT)
+    options = parser.parse_args()
+    shown = progress.choose()
+    options.out.mkdir(parents=True, exist_ok=True)
+    images: dict[str, Image] = {}
+    for text in options.apps:
+        name, _, app = text.partition("=")
+        made = pipeline.image_of(pipeline.Request(app, options.python), shown)
+        target = options.out / f"{name}.img"
+        shutil.copyfile(made.path, target)
+        images[name] = image.read(target)
+    default = "web" if "web" in images else next(iter(images))
+    script = options.out / "boot"
+    script.write_text(_script(machine.load(options.machine), images, default))
+    script.chmod(0o755)
+    (options.out / "files").write_text(f"{(options.out / default).resolve()}.img\n")
+    for name, made in images.items():
+        print(f"{name}: {made.path.stat().st_size / (1 << 20):.1f} MiB")
+
+
+def _script(profile: machine.Machine, images: dict[str, Image], default: str) -> str:
+    rom = ("romfile=",) if profile.transport == "pci" else ()
+    device = profile.virtio("net", "netdev=net", *rom)
+    forward = "hostfwd=tcp:127.0.0.1:${PORT:-18080}-:8080"
+    net = f'NET="-netdev user,id=net,{forward} -device {device}"'
+    with_network = [name for name, made in images.items() if made.manifest.network]
+    return SCRIPT.format(
+        machine=profile.name,
+        default=default,
+        networks=f"    {'|'.join(with_network)}) {net} ;;" if with_network else "    '') ;;",
+        options=profile.machine,
+        port=machine.EXIT_PORT,
+        append=shlex.quote(machine.encode([("env", f"GLIBC_TUNABLES={TCG_TUNABLES}")])),
+    )
+
+
+if __name__ == "__main__":
+    main()
