@@ -15,8 +15,11 @@
 #include "console.h"
 #include "file.h"
 #include "memory.h"
+#include "process.h"
 #include "report.h"
 #include "tty.h"
+
+#define FLUSH_TIME 1000000000UL /* a host that does not read holds up a power-off no longer than this */
 
 static const struct console_device *device;
 static struct tty terminal;
@@ -38,9 +41,17 @@ void console_write(const char *text, size_t length)
         device->write(text, length);
 }
 
+void console_flush(void)
+{
+    uint64_t end = clock_now() + FLUSH_TIME;
+    while (device && device->busy && device->busy() && clock_now() < end)
+        ;
+}
+
+/* A terminal takes everything, for its signal characters; what its buffer cannot hold is lost. */
 size_t console_room(void)
 {
-    return tty_room(&terminal);
+    return is_terminal ? TTY_BUFFER : tty_room(&terminal);
 }
 
 void console_input(const char *bytes, size_t n)
@@ -199,6 +210,7 @@ INIT(early)
 
 INIT(services)
 {
+    terminal.group = process_id;
     is_terminal = configured("tty", "1");
     terminal.plain = !is_terminal;
     terminal.ended = !is_terminal && !configured("stdin", "console");

@@ -16,10 +16,14 @@ struct console_device {
     /* Can write() go on without polling? If not, `writers` is woken when it can. NULL: always. */
     bool (*ready)(void);
     struct wait_queue *writers;
+    /* Is something on its way out still? NULL: never. */
+    bool (*busy)(void);
 };
 
 /* The device takes over the console, unless the configuration asks for another one by name. */
 void console_attach(const struct console_device *);
+/* Waits, for a moment at most, until all that was written is out: before power-off. */
+void console_flush(void);
 /* How many bytes console_input() will take now, the rest would be lost. */
 size_t console_room(void);
 /* Bytes that arrived; from the interrupt. */

@@ -17,7 +17,8 @@
 enum { QUEUE = 16384, KEEP = 8192, COMMAND = 128 };
 #define FLUSH_TIME 1000000000UL /* a host that does not read holds up a power-off no longer than this */
 
-static const struct report_port *port;
+static const struct report_port *port, *expected;
+static uint64_t expected_until;
 
 static char queue[QUEUE];
 static size_t queued;      /* bytes in the queue */
@@ -224,6 +225,12 @@ void report_attach(const struct report_port *new)
     report_send();
 }
 
+void report_expect(const struct report_port *new, uint64_t until)
+{
+    expected = new;
+    expected_until = until;
+}
+
 bool report_connected(void)
 {
     return port != NULL;
@@ -232,12 +239,16 @@ bool report_connected(void)
 void report_flush(void)
 {
     uint64_t end;
-    if (!port)
-        return;
+    console_flush();
+    while (!port && expected && clock_now() < expected_until)
+        expected->poll();
     end = clock_now() + FLUSH_TIME;
-    do
+    while (port && clock_now() < end) {
+        bool busy = port->poll();
         report_send();
-    while ((port->poll() || queued) && port && clock_now() < end);
+        if (!busy && !queued)
+            break;
+    }
 }
 
 /* ---- standard error, for the exit event */

@@ -11,6 +11,8 @@ struct report_port {
     bool (*poll)(void);
 };
 
+/* Until this time a port may still turn out to be the report channel: polling it tells. */
+void report_expect(const struct report_port *, uint64_t until);
 /* There is a port, and somebody is at its other end (or no longer: NULL). */
 void report_attach(const struct report_port *);
 /* The port has room again. */

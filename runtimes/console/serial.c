@@ -23,6 +23,7 @@ enum { STATUS_DATA = 1, STATUS_TRANSMIT_EMPTY = 0x20 };
 enum { BURST = 16, LINE = 4 };
 
 static bool present;
+static bool starved; /* input waits for the reader */
 
 /* A stuck line must not hang the machine: what cannot be sent after this many looks is lost. */
 static void wait_for_room(void)
@@ -48,7 +49,12 @@ static void interrupt(void *data)
     size_t n = 0;
 
     (void)data;
+    starved = false;
     while (in8(LINE_STATUS) & STATUS_DATA) {
+        if (console_room() <= n) { /* the UART's other side holds it back */
+            starved = true;
+            break;
+        }
         bytes[n++] = (char)in8(DATA);
         if (n == sizeof(bytes)) {
             console_input(bytes, n);
@@ -61,8 +67,15 @@ static void interrupt(void *data)
 
 static void serial_listen(void)
 {
+    static bool listening;
+    if (listening) {
+        if (starved)
+            interrupt(NULL);
+        return;
+    }
     if (!present || interrupt_line(LINE, false, false, interrupt, NULL) < 0)
         return;
+    listening = true;
     out8(MODEM_CONTROL, 0x0b); /* DTR, RTS, and OUT2, which gates the interrupt */
     out8(INTERRUPT_ENABLE, 1);
     interrupt(NULL); /* what came before: the edge is gone */
