@@ -33,8 +33,11 @@ from unikit.runtime import Runtime
 PHYSICAL = 0x100000
 VIRTUAL = 0xFFFFFFFF80000000
 ENTRY = "boot_entry"
-# What the compiler calls for 128-bit division, from its own library.
-LIBGCC = ("__divti3", "__modti3", "__udivti3", "__umodti3", "__divmodti4", "__udivmodti4")
+# What the compiler calls for arithmetic that the processor does not have, from its own library.
+LIBGCC = (
+    *("__divti3", "__modti3", "__udivti3", "__umodti3", "__divmodti4", "__udivmodti4", "__multi3"),
+    *("__popcountdi2", "__popcountti2", "__clzti2", "__ctzti2", "__ffsdi2", "__ffsti2", "__paritydi2"),
+)
 
 
 @dataclass(frozen=True)
