@@ -30,24 +30,14 @@ static uint32_t seen;
 
 static bool find(void)
 {
-    uint32_t a, b, c, d;
-    __asm__ volatile("cpuid" : "=a"(a), "=b"(b), "=c"(c), "=d"(d) : "a"(1), "c"(0));
-    if (!(c & (1U << 31)))
-        return false; /* no hypervisor */
+    if (!cpu.hypervisor)
+        return false;
     for (uint32_t leaf = CPUID_HYPERVISOR; leaf < CPUID_HYPERVISOR + 0x10000; leaf += 0x100) {
-        uint32_t name[3];
-        __asm__ volatile("cpuid" : "=a"(a), "=b"(name[0]), "=c"(name[1]), "=d"(name[2]) : "a"(leaf), "c"(0));
-        if (memcmp(name, "KVMKVMKVM\0\0\0", 12) != 0)
-            continue;
-        __asm__ volatile("cpuid" : "=a"(a), "=b"(b), "=c"(c), "=d"(d) : "a"(leaf + 1), "c"(0));
-        return a & FEATURE_CLOCK;
+        struct cpuid name = cpuid(leaf, 0);
+        if (memcmp(&name.b, "KVMKVMKVM\0\0\0", 12) == 0)
+            return cpuid(leaf + 1, 0).a & FEATURE_CLOCK;
     }
     return false;
-}
-
-static void write_msr(uint32_t msr, uint64_t value)
-{
-    __asm__ volatile("wrmsr" ::"c"(msr), "a"((uint32_t)value), "d"((uint32_t)(value >> 32)) : "memory");
 }
 
 /* ns per tick times 2^32, from the host's ((ticks << shift) * multiplier) >> 32. */
@@ -73,7 +63,7 @@ bool kvmclock_scale(uint64_t *scale)
     present = find();
     if (!present)
         return false;
-    write_msr(MSR_SYSTEM, virt_to_phys((const void *)&page) | 1);
+    msr_write(MSR_SYSTEM, virt_to_phys((const void *)&page) | 1);
     uint64_t system, tsc;
     *scale = scale_now(&system, &tsc);
     return *scale != 0;
@@ -83,7 +73,7 @@ bool kvmclock_real(int64_t *ns)
 {
     if (!present)
         return false;
-    write_msr(MSR_WALL, virt_to_phys((const void *)&wall));
+    msr_write(MSR_WALL, virt_to_phys((const void *)&wall));
     compiler_barrier();
     /* The wall clock is that of the moment when the system time was zero. */
     uint64_t system, tsc;

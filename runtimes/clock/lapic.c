@@ -13,7 +13,6 @@
 #include "thread.h"
 #include "../threads/internal.h"
 
-#define MSR_APIC_BASE    0x1b
 #define MSR_X2APIC       0x800
 #define MSR_TSC_DEADLINE 0x6e0
 #define APIC_ENABLED     (1UL << 11)
@@ -43,29 +42,17 @@ static bool deadline;
 static int vector;
 static uint64_t programmed = NEVER;
 
-static uint64_t read_msr(uint32_t msr)
-{
-    uint32_t low, high;
-    __asm__ volatile("rdmsr" : "=a"(low), "=d"(high) : "c"(msr));
-    return (uint64_t)high << 32 | low;
-}
-
-static void write_msr(uint32_t msr, uint64_t value)
-{
-    __asm__ volatile("wrmsr" ::"c"(msr), "a"((uint32_t)value), "d"((uint32_t)(value >> 32)) : "memory");
-}
-
 static void write(unsigned reg, uint32_t value)
 {
     if (registers)
         *(volatile uint32_t *)(registers + reg) = value;
     else
-        write_msr(MSR_X2APIC + (reg >> 4), value);
+        msr_write(MSR_X2APIC + (reg >> 4), value);
 }
 
 static uint32_t read(unsigned reg)
 {
-    return registers ? *(volatile uint32_t *)(registers + reg) : (uint32_t)read_msr(MSR_X2APIC + (reg >> 4));
+    return registers ? *(volatile uint32_t *)(registers + reg) : (uint32_t)msr_read(MSR_X2APIC + (reg >> 4));
 }
 
 void lapic_eoi(void)
@@ -104,7 +91,7 @@ void clock_alarm(uint64_t when)
     uint64_t wait = when > now ? when - now : 0;
     wait = min(max(wait, ALARM_LEAST), ALARM_MOST);
     if (deadline) {
-        write_msr(MSR_TSC_DEADLINE,
+        msr_write(MSR_TSC_DEADLINE,
                   tsc_read() + (uint64_t)(((unsigned __int128)wait << 32) / clock_page.scale));
     } else {
         write(LAPIC_TIMER, (uint32_t)vector);
@@ -114,16 +101,14 @@ void clock_alarm(uint64_t when)
 
 void lapic_start(void)
 {
-    uint64_t base = read_msr(MSR_APIC_BASE);
+    uint64_t base = msr_read(MSR_APIC_BASE);
     if (!(base & APIC_ENABLED))
-        write_msr(MSR_APIC_BASE, base |= APIC_ENABLED);
+        msr_write(MSR_APIC_BASE, base |= APIC_ENABLED);
     if (base & APIC_X2)
         registers = NULL;
     else if (!registers)
         registers = mmio_map(base & 0xffffff000UL, PAGE_SIZE);
-    uint32_t a = 1, b, c = 0, d;
-    __asm__ volatile("cpuid" : "+a"(a), "=b"(b), "+c"(c), "=d"(d));
-    deadline = c & (1U << 24);
+    deadline = cpuid(1, 0).c & (1U << 24);
     if (!vector)
         vector = interrupt_vector(alarm_rings, NULL);
     assert(vector > 0);

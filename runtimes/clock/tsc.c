@@ -53,15 +53,12 @@ static uint64_t ruler_scale(struct sight now)
 
 static bool cpuid_scale(uint64_t *scale)
 {
-    uint32_t a, b, c, d;
-    __asm__ volatile("cpuid" : "=a"(a), "=b"(b), "=c"(c), "=d"(d) : "a"(0), "c"(0));
-    if (a < 0x15)
-        return false;
-    __asm__ volatile("cpuid" : "=a"(a), "=b"(b), "=c"(c), "=d"(d) : "a"(0x15), "c"(0));
-    if (!a || !b || !c)
+    struct cpuid crystal = cpuid(0, 0).a >= 0x15 ? cpuid(0x15, 0) : (struct cpuid){0};
+    if (!crystal.a || !crystal.b || !crystal.c)
         return false;
     /* ticks a second = crystal * b / a */
-    *scale = (uint64_t)(((unsigned __int128)1000000000U << 32) * a / ((uint64_t)c * b));
+    *scale =
+        (uint64_t)(((unsigned __int128)1000000000U << 32) * crystal.a / ((uint64_t)crystal.c * crystal.b));
     return true;
 }
 

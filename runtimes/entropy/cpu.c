@@ -43,20 +43,9 @@ static void take(bool (*number)(uint64_t *), unsigned worth)
 /* Cold and resumed boots alike. */
 void entropy_from_cpu(void)
 {
-    uint32_t a = 0, b, c = 0, d;
-    __asm__ volatile("cpuid" : "+a"(a), "=b"(b), "+c"(c), "=d"(d));
-    uint32_t leaves = a;
-    a = 1, c = 0;
-    __asm__ volatile("cpuid" : "+a"(a), "=b"(b), "+c"(c), "=d"(d));
-    bool has_rdrand = c & (1U << 30), has_rdseed = false;
-    if (leaves >= 7) {
-        a = 7, c = 0;
-        __asm__ volatile("cpuid" : "+a"(a), "=b"(b), "+c"(c), "=d"(d));
-        has_rdseed = b & (1U << 18);
-    }
-    if (has_rdseed)
+    if (cpu.rdseed)
         take(rdseed, 64);
-    if (has_rdrand)
+    if (cpu.rdrand)
         take(rdrand, 32);
 }
 

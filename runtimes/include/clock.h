@@ -31,6 +31,7 @@ static inline uint64_t clock_page_ns(const struct clock_page *page, uint64_t tsc
 }
 
 #ifndef UNIKIT_VDSO
+#include "cpu.h"
 #include "thread.h"
 
 /* Page aligned and alone in its page. (clock/tsc.c) */

@@ -100,8 +100,6 @@ struct space_totals {
     size_t mapped, resident; /* pages */
 };
 struct space_totals space_totals(void);
-/* The physical address behind a user address if its page is resident, else 0. */
-uintptr_t space_physical(uintptr_t address);
 
 /* ---- memory/user.c: user memory, checked: 0 or -EFAULT
  * ----------------------------------------------------------- */

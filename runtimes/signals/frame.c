@@ -8,6 +8,7 @@
 #include "signals.h"
 #include <asm/sigcontext.h>
 #include <asm/ucontext.h>
+#include "cpu.h"
 #include "memory.h"
 #include "process.h"
 #include "../threads/internal.h"
@@ -38,7 +39,7 @@ struct frame {
 
 static size_t area_size(void)
 {
-    return fpu_size + (fpu_features.xsave ? FP_XSTATE_MAGIC2_SIZE : 0);
+    return fpu_size + (cpu.xcr0 ? FP_XSTATE_MAGIC2_SIZE : 0);
 }
 
 size_t signal_frame_size(void)
@@ -81,7 +82,7 @@ static void context_fill(struct ucontext *c, const struct registers *r, const st
 {
     const struct thread_signals *s = &current->signals;
     struct sigcontext *m = &c->uc_mcontext;
-    c->uc_flags = UC_SIGCONTEXT_SS | UC_STRICT_RESTORE_SS | (fpu_features.xsave ? UC_FP_XSTATE : 0);
+    c->uc_flags = UC_SIGCONTEXT_SS | UC_STRICT_RESTORE_SS | (cpu.xcr0 ? UC_FP_XSTATE : 0);
     c->uc_stack.ss_sp = (void *)s->alt_stack;
     c->uc_stack.ss_size = s->alt_size;
     c->uc_stack.ss_flags = s->alt_flags | (on_alternate(r->rsp) ? SS_ONSTACK : 0);
@@ -106,7 +107,7 @@ static int area_save(uint8_t *area)
 {
     fpu_save_to(area);
     struct _fpx_sw_bytes sw = {0};
-    if (fpu_features.xsave) {
+    if (cpu.xcr0) {
         sw.magic1 = FP_XSTATE_MAGIC1;
         sw.extended_size = fpu_size + FP_XSTATE_MAGIC2_SIZE;
         sw.xfeatures = fpu_features.mask;
@@ -175,7 +176,7 @@ static int area_load(uintptr_t from)
         return -EFAULT;
     struct _fpx_sw_bytes sw;
     memcpy(&sw, area + SW_OFFSET, sizeof(sw));
-    if (fpu_features.xsave) {
+    if (cpu.xcr0) {
         uint32_t end = 0;
         uint64_t present = 3; /* x87 and SSE: all that a frame without the magic words has */
         if (sw.magic1 == FP_XSTATE_MAGIC1 && sw.xstate_size <= fpu_size && sw.xstate_size > XSTATE_AT + 64 &&

@@ -8,19 +8,9 @@
  * FS and GS bases: with FSGSBASE user code may change them without a call, so they are read back at a switch.
  */
 #include <asm/prctl.h>
+#include "cpu.h"
 #include "internal.h"
 #include "memory.h"
-
-#define XCR0_WANTED 0xe7UL /* x87, SSE, AVX, opmask, ZMM high, high ZMM */
-#define XCR0_AVX512 0xe0UL
-
-#define CR4_OSFXSR     (1UL << 9)
-#define CR4_OSXMMEXCPT (1UL << 10)
-#define CR4_FSGSBASE   (1UL << 16)
-#define CR4_OSXSAVE    (1UL << 18)
-
-#define MSR_FS_BASE 0xc0000100
-#define MSR_GS_BASE 0xc0000101
 
 #define FXSAVE_SIZE   512
 #define AREA_FCW      0
@@ -38,67 +28,44 @@ uint32_t fpu_size = FXSAVE_SIZE;
 static struct thread *owner; /* whose registers are in the CPU; NULL: nobody's */
 static uint8_t initial[PAGE_SIZE] __attribute__((aligned(64)));
 
-struct cpuid {
-    uint32_t a, b, c, d;
-};
-
-static struct cpuid cpuid(uint32_t leaf, uint32_t part)
-{
-    struct cpuid r;
-    __asm__ volatile("cpuid" : "=a"(r.a), "=b"(r.b), "=c"(r.c), "=d"(r.d) : "a"(leaf), "c"(part));
-    return r;
-}
-
-static void write_msr(uint32_t msr, uint64_t value)
-{
-    __asm__ volatile("wrmsr" ::"c"(msr), "a"((uint32_t)value), "d"((uint32_t)(value >> 32)));
-}
-
-static uint64_t read_msr(uint32_t msr)
-{
-    uint32_t low, high;
-    __asm__ volatile("rdmsr" : "=a"(low), "=d"(high) : "c"(msr));
-    return (uint64_t)high << 32 | low;
-}
-
 uintptr_t fs_base_read(void)
 {
     uintptr_t base;
-    if (!fpu_features.fsgsbase)
-        return read_msr(MSR_FS_BASE);
+    if (!cpu.fsgsbase)
+        return msr_read(MSR_FS_BASE);
     __asm__ volatile("rdfsbase %0" : "=r"(base));
     return base;
 }
 
 void fs_base_write(uintptr_t base)
 {
-    if (fpu_features.fsgsbase)
+    if (cpu.fsgsbase)
         __asm__ volatile("wrfsbase %0" ::"r"(base));
     else
-        write_msr(MSR_FS_BASE, base);
+        msr_write(MSR_FS_BASE, base);
 }
 
 uintptr_t gs_base_read(void)
 {
     uintptr_t base;
-    if (!fpu_features.fsgsbase)
-        return read_msr(MSR_GS_BASE);
+    if (!cpu.fsgsbase)
+        return msr_read(MSR_GS_BASE);
     __asm__ volatile("rdgsbase %0" : "=r"(base));
     return base;
 }
 
 void gs_base_write(uintptr_t base)
 {
-    if (fpu_features.fsgsbase)
+    if (cpu.fsgsbase)
         __asm__ volatile("wrgsbase %0" ::"r"(base));
     else
-        write_msr(MSR_GS_BASE, base);
+        msr_write(MSR_GS_BASE, base);
 }
 
 /* Without FSGSBASE only arch_prctl(2) changes the bases, and it keeps the records right. */
 void segments_switch(struct thread *from, struct thread *to)
 {
-    if (fpu_features.fsgsbase) {
+    if (cpu.fsgsbase) {
         from->fs_base = fs_base_read();
         from->gs_base = gs_base_read();
     }
@@ -112,7 +79,7 @@ void segments_switch(struct thread *from, struct thread *to)
 static void save(uint8_t *area, bool optimised)
 {
     uint32_t low = (uint32_t)fpu_features.mask, high = (uint32_t)(fpu_features.mask >> 32);
-    if (!fpu_features.xsave)
+    if (!cpu.xcr0)
         __asm__ volatile("fxsave64 %0" : "=m"(*area)::"memory");
     else if (optimised)
         __asm__ volatile("xsaveopt64 %0" : "=m"(*area) : "a"(low), "d"(high) : "memory");
@@ -123,7 +90,7 @@ static void save(uint8_t *area, bool optimised)
 static void load(const uint8_t *area)
 {
     uint32_t low = (uint32_t)fpu_features.mask, high = (uint32_t)(fpu_features.mask >> 32);
-    if (!fpu_features.xsave)
+    if (!cpu.xcr0)
         __asm__ volatile("fxrstor64 %0" ::"m"(*area) : "memory");
     else
         __asm__ volatile("xrstor64 %0" ::"m"(*area), "a"(low), "d"(high) : "memory");
@@ -152,7 +119,7 @@ void fpu_enter(struct thread *t)
     if (owner == t || !t->fpu)
         return;
     if (owner)
-        save(owner->fpu, fpu_features.xsaveopt);
+        save(owner->fpu, cpu.xsaveopt);
     load(t->fpu);
     owner = t;
 }
@@ -172,7 +139,7 @@ void fpu_copy_current(uint8_t *area)
 /* XSAVE leaves the header's reserved bytes alone, and XRSTOR wants them zero. */
 void fpu_save_to(uint8_t *area)
 {
-    if (fpu_features.xsave)
+    if (cpu.xcr0)
         memset(area + AREA_XSTATE, 0, XSAVE_MINIMUM - AREA_XSTATE);
     save(area, false);
 }
@@ -183,7 +150,7 @@ int fpu_load_from(uint8_t *area)
     memcpy(&mxcsr, area + AREA_MXCSR, sizeof(mxcsr));
     if (mxcsr & ~fpu_features.mxcsr_mask)
         return -EINVAL;
-    if (fpu_features.xsave) {
+    if (cpu.xcr0) {
         uint64_t header[8];
         memcpy(header, area + AREA_XSTATE, sizeof(header));
         if (header[0] & ~fpu_features.mask)
@@ -201,31 +168,11 @@ void fpu_load_initial(void)
     load(initial);
 }
 
-/* Also for a resumed image: the control registers are the CPU's, not the memory's. */
-static void fpu_start(void)
+INIT(threads)
 {
-    uint64_t cr4;
-    __asm__ volatile("mov %%cr4, %0" : "=r"(cr4));
-    cr4 |= CR4_OSFXSR | CR4_OSXMMEXCPT;
-    fpu_features.xsave = cpuid(1, 0).c & (1U << 26);
-    fpu_features.fsgsbase = cpuid(0, 0).a >= 7 && cpuid(7, 0).b & 1U;
-    cr4 |= fpu_features.xsave ? CR4_OSXSAVE : 0;
-    cr4 |= fpu_features.fsgsbase ? CR4_FSGSBASE : 0;
-    __asm__ volatile("mov %0, %%cr4" ::"r"(cr4) : "memory");
-    if (fpu_features.xsave) {
-        struct cpuid has = cpuid(0xd, 0);
-        uint64_t mask = ((uint64_t)has.d << 32 | has.a) & XCR0_WANTED;
-        if ((mask & XCR0_AVX512) != XCR0_AVX512)
-            mask &= ~XCR0_AVX512;
-        fpu_features.mask = mask;
-        __asm__ volatile("xsetbv" ::"c"(0), "a"((uint32_t)mask), "d"((uint32_t)(mask >> 32)));
-        fpu_size = cpuid(0xd, 0).b; /* for what XCR0 has now */
-        fpu_features.xsaveopt = cpuid(0xd, 1).a & 1U;
-        assert(fpu_size >= XSAVE_MINIMUM && fpu_size <= sizeof(initial));
-    } else {
-        fpu_features.mask = 3;
-    }
-    __asm__ volatile("fninit");
+    fpu_features.mask = cpu.xcr0 ? cpu.xcr0 : 3;
+    fpu_size = cpu.xsave_size;
+    assert(fpu_size <= sizeof(initial));
     uint32_t mxcsr = MXCSR_INITIAL;
     __asm__ volatile("ldmxcsr %0" ::"m"(mxcsr));
     save(initial, false);
@@ -238,11 +185,6 @@ static void fpu_start(void)
     uint16_t fcw = FCW_INITIAL;
     memcpy(initial + AREA_FCW, &fcw, sizeof(fcw));
     load(initial);
-}
-
-INIT(threads)
-{
-    fpu_start();
 }
 
 #ifndef ARCH_GET_XCOMP_SUPP

@@ -18,6 +18,7 @@
 #include "clock.h"
 #include "internal.h"
 #include "memory.h"
+#include "pte.h"
 
 #define BUCKETS 256U
 
@@ -33,12 +34,6 @@ struct futex_waiter {
     bool real_changed;
 };
 
-WEAK uintptr_t space_physical(uintptr_t address)
-{
-    (void)address;
-    return 0;
-}
-
 static struct list buckets[BUCKETS];
 
 static struct list *bucket(uint64_t key)
@@ -49,7 +44,17 @@ static struct list *bucket(uint64_t key)
     return b;
 }
 
-/* Physical keys are odd in bit 0, which is free: words are aligned. */
+/* Physical keys have bit 0 set, which is free: words are aligned. */
+static uint64_t physical_key(uintptr_t address)
+{
+#ifndef UNIKIT_HOST
+    const uint64_t *entry = pte_find(address, NULL);
+    if (entry && *entry & PTE_PRESENT)
+        return (*entry & PTE_ADDRESS) | (address & (PAGE_SIZE - 1)) | 1;
+#endif
+    return address;
+}
+
 static int key_of(uintptr_t address, bool shared, uint64_t *key)
 {
     if (address & 3)
@@ -66,9 +71,7 @@ static int key_of(uintptr_t address, bool shared, uint64_t *key)
         int error = user_hold((const void __user *)address, 4, m->prot & PROT_WRITE);
         if (error)
             return error;
-        uintptr_t physical = space_physical(address);
-        if (physical)
-            *key = physical | 1;
+        *key = physical_key(address);
     }
     return 0;
 }

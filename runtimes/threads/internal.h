@@ -21,8 +21,7 @@ void thread_free(struct thread *t);
 
 /* fpu.c: extended registers. */
 struct fpu_features {
-    bool xsave, xsaveopt, fsgsbase;
-    uint64_t mask; /* XCR0 */
+    uint64_t mask; /* XCR0, or x87 and SSE without XSAVE */
     uint32_t mxcsr_mask;
 };
 extern struct fpu_features fpu_features;
