@@ -100,8 +100,15 @@ ssize_t path_of(struct node *directory, const char *name, size_t length, char *t
 /* ---- hooks (weak; other components replace them) */
 /* open(2) of a fifo: sets file->ops; may wait for the other end. Without pipes: -ENXIO. */
 int fifo_open(struct node *, struct file *) WEAK;
-/* Something happened to a node: IN_* of inotify(7), with the name in it for directories. */
+/* Something happened to a node: IN_* of inotify(7), with the name in it for directories. (vfs/inotify.c) */
 void watch_notify(struct node *, unsigned event, unsigned cookie, const char *name, size_t length) WEAK;
+/* The same for an open file: the directory it is in hears of it too. */
+void watch_notify_file(struct file *, unsigned event) WEAK;
+static inline void node_event(struct node *n, unsigned event, unsigned cookie, const char *name, size_t length)
+{
+    if (unlikely(!list_empty(&n->watches)))
+        watch_notify(n, event, cookie, name, length);
+}
 /* A node or a file goes: its locks go. */
 void locks_forget(struct file *) WEAK;
 

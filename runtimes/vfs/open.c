@@ -1,6 +1,7 @@
 /* open.c - open(2), openat(2), openat2(2), creat(2), and opening by the kernel itself. */
 #include <asm/fcntl.h>
 #include <linux/fcntl.h>
+#include <linux/inotify.h>
 #include <linux/openat2.h>
 
 #include "descriptors.h"
@@ -120,8 +121,7 @@ int open_walked(struct walk *w, int flags, uint32_t mode, struct file **out)
         if (error)
             return error;
         made = true;
-        if (watch_notify)
-            watch_notify(w->directory, 0x100 /* IN_CREATE */, 0, w->name, w->length);
+        node_event(w->directory, IN_CREATE, 0, w->name, w->length);
     } else {
         if ((flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL) && !(flags & O_PATH))
             return -EEXIST;
@@ -214,6 +214,9 @@ SYSCALL(openat2, int dirfd, const char __user *path, const struct open_how __use
 int kernel_open(const char *path, int flags, unsigned mode, struct file **out)
 {
     struct walk w;
+
+    if (!path_root && root_start)
+        root_start();
     int error = walk(&w, path_root, path, open_walk_flags(flags));
 
     if (error)

@@ -15,8 +15,10 @@ static void make_directory(const char *path, uint32_t mode)
     node_put(n);
 }
 
-INIT(filesystems)
+void root_start(void)
 {
+    if (tree_root)
+        return;
     const void *image = boot_information.root_size ? phys_to_virt(boot_information.root_start) : NULL;
 
     if (!image)
@@ -45,4 +47,9 @@ INIT(filesystems)
     make_directory("/tmp", 01777);
     make_directory("/run", 0755);
     make_directory("/var/tmp", 01777);
+}
+
+INIT(filesystems)
+{
+    root_start();
 }

@@ -816,8 +816,11 @@ void tree_remove(struct node *directory, const char *name, size_t length)
 
 int tree_directory(const char *path, const struct node_ops *ops, uint32_t device, struct node **out)
 {
-    struct node *here = node_get(tree_root), *next;
+    struct node *here, *next;
 
+    if (!tree_root && root_start)
+        root_start();
+    here = node_get(tree_root);
     while (*path == '/')
         path++;
     while (*path) {

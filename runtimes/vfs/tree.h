@@ -48,6 +48,8 @@ extern const struct node_ops tree_system_ops; /* directories made by the kernel:
 /* Starts the tree over an image (NULL: an empty one). 0 or what erofs_mount() says. */
 int tree_start(const void *image, uint64_t size);
 extern struct node *tree_root; /* NULL before tree_start() */
+/* Starts the tree over the boot image, unless that has been done. (vfs/root.c) */
+void root_start(void) WEAK;
 extern struct erofs tree_image;
 /* A node with no name yet and one reference; NULL: no memory. */
 struct tree_node *tree_node_new(const struct node_ops *, uint32_t mode);

@@ -1,5 +1,6 @@
 /* write.c - write(2), pwrite64(2), writev(2), pwritev(2), pwritev2(2). */
 #include <linux/fs.h>
+#include <linux/inotify.h>
 
 #include "memory.h"
 #include "node.h"
@@ -25,8 +26,8 @@ static long write_from(int fd, struct io *io, const int64_t *at)
         n = -EINVAL;
     else
         position = (uint64_t)*at, n = f->ops->write(f, io, &position);
-    if (n > 0 && f->node && !list_empty(&f->node->watches))
-        watch_notify(f->node, 2 /* IN_MODIFY */, 0, NULL, 0);
+    if (n > 0 && f->node && watch_notify_file)
+        watch_notify_file(f, IN_MODIFY);
     file_put(f);
     return n;
 }
