@@ -34,17 +34,17 @@ static bool move(void *to, const void *from, size_t n)
 {
     size_t words = n / 8, rest = n % 8;
 
-    __asm__ goto("test %%rcx, %%rcx\n\t"
-                 "jz 2f\n"
-                 "1: rep movsq\n"
-                 "2: mov %[rest], %%rcx\n\t"
-                 "jrcxz 4f\n"
-                 "3: rep movsb\n"
-                 "4:\n\t" EXTABLE("1b", "%l[fault]") EXTABLE("3b", "%l[fault]")
-                 : "+D"(to), "+S"(from), "+c"(words)
-                 : [rest] "r"(rest)
-                 : "memory"
-                 : fault);
+    __asm__ volatile goto("test %%rcx, %%rcx\n\t"
+                          "jz 2f\n"
+                          "1: rep movsq\n"
+                          "2: mov %[rest], %%rcx\n\t"
+                          "jrcxz 4f\n"
+                          "3: rep movsb\n"
+                          "4:\n\t" EXTABLE("1b", "%l[fault]") EXTABLE("3b", "%l[fault]")
+                          : "+D"(to), "+S"(from), "+c"(words)
+                          : [rest] "r"(rest)
+                          : "memory"
+                          : fault);
     return true;
 fault:
     return false;
@@ -54,13 +54,13 @@ static bool clear(void *to, size_t n)
 {
     size_t words = n / 8, rest = n % 8;
 
-    __asm__ goto("1: rep stosq\n\t"
-                 "mov %[rest], %%rcx\n"
-                 "2: rep stosb\n\t" EXTABLE("1b", "%l[fault]") EXTABLE("2b", "%l[fault]")
-                 : "+D"(to), "+c"(words)
-                 : [rest] "r"(rest), "a"(0UL)
-                 : "memory"
-                 : fault);
+    __asm__ volatile goto("1: rep stosq\n\t"
+                          "mov %[rest], %%rcx\n"
+                          "2: rep stosb\n\t" EXTABLE("1b", "%l[fault]") EXTABLE("2b", "%l[fault]")
+                          : "+D"(to), "+c"(words)
+                          : [rest] "r"(rest), "a"(0UL)
+                          : "memory"
+                          : fault);
     return true;
 fault:
     return false;
@@ -70,11 +70,11 @@ static bool load_byte(const char *from, char *value)
 {
     char got;
 
-    __asm__ goto("1: movb %[from], %[got]\n\t" EXTABLE("1b", "%l[fault]")
-                 : [got] "=q"(got)
-                 : [from] "m"(*from)
-                 :
-                 : fault);
+    __asm__ volatile goto("1: movb %[from], %[got]\n\t" EXTABLE("1b", "%l[fault]")
+                          : [got] "=q"(got)
+                          : [from] "m"(*from)
+                          :
+                          : fault);
     *value = got;
     return true;
 fault:
