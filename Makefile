@@ -20,7 +20,7 @@ check:
 	@$(PYTHON) .ci/setup.py test
 	$(BIN)/ruff check
 	$(BIN)/mypy
-	@clang-format --dry-run -Werror $(C_FILES) && echo clang-format: no complaint
+	@$(BIN)/clang-format --dry-run -Werror $(C_FILES) && echo clang-format: no complaint
 	$(BIN)/python .ci/tidy.py
 
 clean:

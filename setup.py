@@ -40,7 +40,16 @@ setup(
         'tomli>=2; python_version < "3.11"',
     ],
     extras_require={
-        "test": ["cffi>=1.15", "mypy>=1.8", "pytest>=7.4", "pytest-timeout>=2.2", "ruff>=0.4", "types-networkx"],
+        "test": [
+            "cffi>=1.15",
+            "clang-format==14.0.6",  # another version, another layout
+            "flask>=2.3",
+            "mypy>=1.8",
+            "pytest>=7.4",
+            "pytest-timeout>=2.2",
+            "ruff>=0.4",
+            "types-networkx",
+        ],
     },
     entry_points={"console_scripts": ["unikit = unikit.cli:main"]},
     cmdclass={"build_py": BuildWithData},

@@ -31,7 +31,6 @@ RUN = {
 }
 TEST = RUN | {
     "clang": "clang",
-    "clang-format": "clang-format",
     "clang-tidy": "clang-tidy",
     "mkfs.erofs": "erofs-utils",
     "wrk": "wrk",
@@ -48,10 +47,14 @@ def main() -> int:
     if any(stamp.is_file() and stamp.read_text() == state for stamp in stamps) and not missing(wanted):
         return 0
     packages = missing(wanted)
+    if goal == "test" and "clang" not in packages:
+        packages |= missing_fuzzer()
     if not can_make_environments():
         packages.add("python3-venv")
     if packages:
         install(sorted(packages))
+        if "clang" in packages and missing_fuzzer():
+            install(sorted(missing_fuzzer()))
     extras = "[test]" if goal == "test" else ""
     python = VENV / "bin/python"
     if not python.exists() or subprocess.run([python, "-c", "import pip"], capture_output=True).returncode:
@@ -72,6 +75,17 @@ def missing(wanted: dict[str, str]) -> set[str]:
         for thing, package in wanted.items()
         if not (Path(thing).exists() if thing.startswith("/") else shutil.which(thing))
     }
+
+
+def missing_fuzzer() -> set[str]:
+    """The package with clang's libFuzzer, which some releases keep apart from the compiler."""
+    line = ["clang", "-print-file-name=libclang_rt.fuzzer-x86_64.a"]
+    name = subprocess.run(line, capture_output=True, text=True, check=True).stdout.strip()
+    other = subprocess.run(["clang", "-print-runtime-dir"], capture_output=True, text=True, check=True).stdout.strip()
+    if Path(name).is_absolute() or Path(other, "libclang_rt.fuzzer-x86_64.a").exists():
+        return set()
+    major = subprocess.run(["clang", "-dumpversion"], capture_output=True, text=True, check=True).stdout.split(".")[0]
+    return {f"libclang-rt-{major}-dev"}
 
 
 def can_make_environments() -> bool:
