@@ -73,8 +73,8 @@ static void map_zeros(const char *path, const struct elf_segment *s, uintptr_t b
 {
     uintptr_t zero = base + s->address + s->file_size, end = base + s->address + s->memory_size;
     uintptr_t pages = s->file_size ? align_up(zero, PAGE_SIZE) : align_down(zero, PAGE_SIZE);
-    if (s->protection & PROT_WRITE && zero < min(pages, end) &&
-        clear_out((void *)zero, min(pages, end) - zero) < 0)
+    /* To the page's end, even if the segment ends before: ld.so's first allocations come from there. */
+    if (s->protection & PROT_WRITE && zero < pages && clear_out((void *)zero, pages - zero) < 0)
         must_map(path, -ENOMEM);
     if (end > pages)
         must_map(path, space_map(pages, align_up(end, PAGE_SIZE) - pages, s->protection,

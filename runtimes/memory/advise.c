@@ -4,7 +4,6 @@
  */
 #include "space.h"
 
-#include <linux/mempolicy.h>
 
 typedef int (*range_function)(uintptr_t start, uintptr_t end, const struct mapping *);
 
@@ -126,23 +125,4 @@ SYSCALL(mlockall, int flags)
 SYSCALL(munlockall, void)
 {
     return 0;
-}
-
-SYSCALL(mbind, uintptr_t start, size_t length)
-{
-    return for_range(start, length, NULL);
-}
-
-SYSCALL(set_mempolicy, int mode)
-{
-    return (mode & ~MPOL_MODE_FLAGS) < MPOL_MAX ? 0 : -EINVAL;
-}
-
-SYSCALL(get_mempolicy, int __user *mode, unsigned long __user *nodes, unsigned long most)
-{
-    int error = mode ? put_user(mode, MPOL_DEFAULT) : 0;
-
-    if (!error && nodes && most)
-        error = clear_out(nodes, align_up(min(most, 1024UL), 64UL) / 8);
-    return error;
 }
