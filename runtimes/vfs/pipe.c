@@ -71,7 +71,8 @@ static ssize_t drain(struct pipe *p, struct io *io)
             return done ? done : put;
         p->read += (uint64_t)put;
         done += put;
-        if (p->read % PAGE_SIZE == 0)
+        /* A full ring may have gone on at the start of the very page that is read to its end. */
+        if (p->read % PAGE_SIZE == 0 && used(p) <= (p->room - 1) * PAGE_SIZE)
             drop_page(page);
     }
     if (used(p) == 0 && p->read % PAGE_SIZE) { /* the last page again from its start, for the next write */
@@ -122,6 +123,15 @@ static long resize(struct pipe *p, unsigned long bytes)
     ring = kzalloc(pages * sizeof(void *));
     if (!ring)
         return -ENOMEM;
+    if (end - first > p->room) { /* the last bytes share a page with the first: no more */
+        void *own = page_alloc();
+        if (!own) {
+            kfree(ring);
+            return -ENOMEM;
+        }
+        memcpy(own, *page_of(p, p->written - 1), PAGE_SIZE);
+        ring[--end % pages] = own;
+    }
     for (uint64_t i = first; i < end; i++) {
         ring[i % pages] = p->pages[i % p->room];
         p->pages[i % p->room] = NULL;
