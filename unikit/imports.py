@@ -7,7 +7,8 @@ from pathlib import Path
 from unikit import datafiles, distributions, recording
 from unikit.errors import ExitCode, UserError
 from unikit.finder import Finder
-from unikit.hooks import optional, stdlib
+from unikit.hooks import knowledge, optional, stdlib
+from unikit.installed import Environment
 from unikit.model import DataFile, Edge, EdgeKind, Imports, Missing, Module, ModuleKind, Source
 from unikit.scanner import Scanner
 from unikit.walk import MAIN, Walk, hard
@@ -21,7 +22,8 @@ def analyse(source: Source) -> Imports:
     is certain to fail."""
     finder = Finder(source.python, source.search)
     with Scanner(source.python, optional.WORDS) as scanner:
-        walk = Walk(source, finder, scanner)
+        environment = Environment(source.python.site)
+        walk = Walk(source, finder, scanner, environment)
         entry = _enter(walk)
         walk.run()
         _check_syntax(walk)
@@ -30,12 +32,13 @@ def analyse(source: Source) -> Imports:
             walk.warnings.append(record.error)
         recording.add(walk, record)
         walk.run()
-        distributions.add(walk)
+        hooked = knowledge.apply(walk, environment)
+        data = [*_include(walk, entry), *hooked.data]
         walk.run()
-    data = _include(walk, entry)
-    walk.run()
+        distributions.add(walk, environment)
+        walk.run()
     _check_missing(walk, record.loaded)
-    data += [*datafiles.collect(walk), *distributions.metadata(walk)]
+    data += [*datafiles.collect(walk), *distributions.metadata(walk, hooked.metadata)]
     return Imports(
         source=source,
         graph=walk.graph,

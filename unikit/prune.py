@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 from unikit import cache, elf, layout
 from unikit.bytecode import Compiled, Unit, compile_all
 from unikit.finder import Finder
+from unikit.hooks import optional
 from unikit.model import (
     LAYERS,
     DataFile,
@@ -24,6 +25,9 @@ from unikit.model import (
 )
 from unikit.source import MAIN
 from unikit.walk import MAIN as MAIN_MODULE
+
+# What the standard library imports and can do without; packages that are left out need no stand-in.
+STUBBED = frozenset(m for rule in optional.RULES for m in rule.modules if not m.startswith("_"))
 
 # A module left out by rule: importing it says so, as the ImportError that its importers expect.
 LEFT_OUT = """raise ModuleNotFoundError(
@@ -94,7 +98,7 @@ def _modules(natives: Natives) -> Iterator[ImageFile]:
     if source.entry is not None and source.settings.sources != "none":
         yield ImageFile(source.start.guest, FileKind.FILE, 0o644, "app", source.entry)
     yield layout.folder(f"{python.guest_stdlib}/lib-dynload", layer="interpreter")  # the other landmark
-    stubs = [n for n, _ in imports.dropped if f"module:{n}" not in imports.graph and not n.startswith("_")]
+    stubs = [n for n, _ in imports.dropped if f"module:{n}" not in imports.graph and n in STUBBED]
     for stub in _stubs(stubs, python.guest_stdlib):
         path = compile_all(python, [stub]).files[stub]
         yield ImageFile(f"{stub.guest}c", FileKind.FILE, 0o644, "interpreter", path)

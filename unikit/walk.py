@@ -13,6 +13,7 @@ import networkx as nx
 
 from unikit.finder import Finder
 from unikit.hooks import optional, packages, stdlib
+from unikit.installed import Environment
 from unikit.model import AppKind, Edge, EdgeKind, Missing, Module, ModuleKind, Source
 from unikit.scanner import Flag, Import, Scanned, Scanner
 
@@ -27,13 +28,14 @@ class Walk:
     """One analysis under way. `run()` follows whatever has been wanted so far; wanting more and running again goes
     on."""
 
-    def __init__(self, source: Source, finder: Finder, scanner: Scanner) -> None:
-        self.source, self.finder, self.scanner = source, finder, scanner
+    def __init__(self, source: Source, finder: Finder, scanner: Scanner, installed: Environment) -> None:
+        self.source, self.finder, self.scanner, self.installed = source, finder, scanner, installed
         self.graph: Graph = nx.DiGraph()
         self.scanned: dict[str, Scanned] = {}
         self.warnings: list[str] = []
         self._queue: deque[Module] = deque()
         self._deferred: list[tuple[optional.Optional, Module, str, Edge]] = []
+        self._undeclared: list[tuple[Module, str, Edge]] = []
         self._active: set[str] = set()
         self._stars: list[tuple[str, str, Edge]] = []
         self._excluded = frozenset(n for n in source.settings.exclude if _is_module(n))
@@ -64,6 +66,9 @@ class Walk:
             return self._want_six(importer, name, edge)
         if rule := self._optional(importer, name, edge):
             self._deferred.append((rule, importer, name, edge))
+            return None
+        if self._is_undeclared(importer, name, edge):
+            self._undeclared.append((importer, name, edge))
             return None
         module = None
         parts = name.split(".")
@@ -106,7 +111,9 @@ class Walk:
 
     def dropped(self) -> list[tuple[str, str]]:
         """The optional modules that were left out, and what they are for."""
-        return sorted({(n, r.why) for r, _, n, _ in self._deferred if not self.has(n)})
+        heavy = {(n, r.why) for r, _, n, _ in self._deferred if not self.has(n)}
+        others = {(n.partition(".")[0], f"an option of {m.name.partition('.')[0]}") for m, n, _ in self._undeclared}
+        return sorted(heavy | others)
 
     def _follow(self, module: Module) -> None:
         self._from_c(module)
@@ -304,6 +311,19 @@ class Walk:
             return rule if edge.conditional or edge.lazy else None
         return rule if edge.conditional and any(importer.name == m for m, _ in rule.options) else None
 
+    def _is_undeclared(self, importer: Module, name: str, edge: Edge) -> bool:
+        """Whether a package can make use of another one that it does not require, not even for an extra, and that
+        nothing else uses: it is there for somebody else, and the importer does without."""
+        top = name.partition(".")[0]
+        if importer.layer != "dependencies" or edge.origin != "static" or not (edge.conditional or edge.lazy):
+            return False
+        if top == importer.name.partition(".")[0] or self.has(top):
+            return False
+        target = self.finder.find(top)
+        if target is None or target.layer != "dependencies":
+            return False
+        return top in packages.DEVELOPMENT or not self.installed.declares(importer, target)
+
     def _wake(self) -> bool:
         """Follow the deferred imports of rules whose condition has come true; whether there were any."""
         woken = False
@@ -316,6 +336,13 @@ class Walk:
             for _, importer, name, edge in mine:
                 self.want(importer, name, edge)
                 woken = True
+        undeclared, self._undeclared = self._undeclared, []
+        for importer, name, edge in undeclared:
+            if self.has(name.partition(".")[0]):
+                self.want(importer, name, edge)
+                woken = True
+            else:
+                self._undeclared.append((importer, name, edge))
         return woken
 
     def _is_used(self, rule: optional.Optional) -> bool:

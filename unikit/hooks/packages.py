@@ -34,5 +34,26 @@ SIX_MOVES = {
     "urllib.robotparser": "urllib.robotparser",
 }  # fmt: skip
 
+# imports that these compute, where no hook is at hand; `.*`: everything below
+HIDDEN: dict[str, tuple[str, ...]] = {
+    "sqlalchemy": ("sqlalchemy.dialects.*", "sqlalchemy.sql.default_comparator", "sqlalchemy.ext.baked"),
+    "django": (
+        "django.conf.*", "django.core.*", "django.db.*", "django.middleware.*", "django.template.*",
+        "django.templatetags.*",        "django.contrib.sessions.*", "django.contrib.messages.*", "django.contrib.staticfiles.*",
+    ),
+    "PIL": ("PIL.*",),
+    "passlib": ("passlib.handlers.*",),
+    "dns": ("dns.*",),
+    "babel": ("babel.dates", "babel.numbers"),
+    "gevent": ("gevent.*",),
+    "eventlet": ("eventlet.*",),
+    "apscheduler": ("apscheduler.*",),
+    "celery": ("celery.*", "kombu.*"),
+    "matplotlib": tuple(f"matplotlib.backends.backend_{b}" for b in ("agg", "svg", "pdf")),
+    "scipy": ("scipy._lib.*", "scipy.special.*", "scipy.spatial.transform.*", "scipy.linalg.*"),
+    "peewee": ("playhouse.*",),
+    "tortoise": ("tortoise.*",),
+}  # fmt: skip
+
 # packages that a plain import reaches but that only serve development
 DEVELOPMENT = frozenset({"pytest", "_pytest", "IPython", "pip", "setuptools", "wheel", "mypy", "ruff", "sphinx"})
