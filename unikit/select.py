@@ -103,18 +103,22 @@ def _of_use(component: Component, imports: frozenset[str] | None) -> bool:
 
 def _check_conflicts(components: Sequence[Component]) -> None:
     owners: dict[str, str] = {}
+    clashes: list[str] = []
     for component in components:
         things = [f"the symbol {symbol}" for symbol in sorted(component.defined)]
         things += [f"'{thing}'" for thing in sorted(component.provides)]
         things += [f"the system call {call} ({number})" for number, call in component.calls]
         for thing in things:
             if thing in owners:
-                raise UserError(
-                    f"Components {owners[thing]} and {component.name} both provide {thing}.",
-                    code=ExitCode.SELECT,
-                    hint="Remove one of the two, or make one definition weak (WEAK).",
-                )
-            owners[thing] = component.name
+                clashes.append(f"Components {owners[thing]} and {component.name} both provide {thing}.")
+            owners.setdefault(thing, component.name)
+    if clashes:
+        raise UserError(
+            clashes[0],
+            code=ExitCode.SELECT,
+            hint="Remove one of the two, or make one definition weak (WEAK).",
+            details=tuple(clashes[1:]),
+        )
 
 
 def _unmet(unmet: Sequence[tuple[str, str]], chosen: dict[str, Choice]) -> UserError:
