@@ -95,7 +95,8 @@ class Guest:
             self._changed.wait_for(lambda: condition() or self._over, timeout)
             value = condition()
         ended = f", it ended with {self.log.status}" if self._over else ""
-        assert value, f"the guest did not {what} within {timeout:g} s (phase {self.log.phase}{ended}):\n{self.console()}"
+        state = f"(phase {self.log.phase}{ended}):\n{self.console()}"
+        assert value, f"the guest did not {what} within {timeout:g} s {state}"
         return value
 
     def console(self) -> str:

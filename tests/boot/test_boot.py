@@ -1,7 +1,7 @@
 """Guest programs, each in a folder of its own: a real boot, and the program's own verdict as exit status.
 
-A folder holds `main.py` or `main.c`. The programs check themselves and know nothing of this file, so the same program passes
-on Linux (with ON_LINUX=1 where the two are meant to differ).
+A folder holds `main.py` or `main.c`. The programs check themselves and know nothing of this file, so the same program
+passes on Linux (with ON_LINUX=1 where the two are meant to differ).
 """
 
 from __future__ import annotations

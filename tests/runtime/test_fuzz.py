@@ -2,7 +2,8 @@
 
     // components: vfs/erofs
 
-A folder fuzz/NAME.seeds/ holds the first inputs, if there is one. Each target runs UNIKIT_FUZZ_SECONDS (60); two run at a time.
+A folder fuzz/NAME.seeds/ holds the first inputs, if there is one. Each target runs UNIKIT_FUZZ_SECONDS (60); two run
+at a time.
 """
 
 from __future__ import annotations
