@@ -97,7 +97,7 @@ def command(qemu: str, guest: Guest) -> list[str]:
     line += ["-device", f"isa-debug-exit,iobase={EXIT_PORT:#x},iosize=0x4"]
     for name, descriptor in (("serial", guest.serial), ("console", guest.console), ("report", guest.report)):
         line += ["-chardev", f"socket,id={name},fd={descriptor}"]
-    line += ["-serial", "chardev:serial", "-device", machine.virtio("serial")]
+    line += ["-serial", "chardev:serial", "-device", machine.virtio("serial", "max_ports=2")]
     line += ["-device", "virtconsole,chardev=console"]
     line += ["-device", f"virtserialport,chardev=report,name={REPORT_PORT}"]
     line += ["-object", "rng-random,id=rng,filename=/dev/urandom", "-device", machine.virtio("rng", "rng=rng")]

@@ -99,6 +99,7 @@ class Supervisor:
         self.pressed = 0
         self.commands = b""
         self.typed = b""
+        self.fed = 0
         self.deadline: float | None = None
         self.late: str | None = None
         self.stopped = False
@@ -154,8 +155,13 @@ class Supervisor:
         self.selector.register(process.stderr, events, self._complaint)
         self.selector.register(wakeup, events, self._signal)
         if self.feed_input:
-            with contextlib.suppress(PermissionError, ValueError, OSError):  # a regular file, or closed
+            try:
                 self.selector.register(sys.stdin.fileno(), events, self._input)
+            except PermissionError:  # a regular file: always ready
+                self._feed(sys.stdin.buffer.read())
+                self._feed(b"")
+            except (ValueError, OSError):  # closed
+                self._feed(b"")
         if self.interactive:
             self._send_size()
         alive = {channels.console, channels.serial, channels.report, process.stderr}
@@ -250,8 +256,14 @@ class Supervisor:
         data = os.read(descriptor, 4096)
         if not data:
             self.selector.unregister(descriptor)
-            data = b"\x04"  # end of file, as a terminal says it
+        self._feed(data)
+
+    def _feed(self, data: bytes) -> None:
+        """Input for the guest; none is the end of it, which the guest counts in bytes."""
+        if not data:
+            self.commands += b"eof %d\n" % self.fed
         self.typed += data
+        self.fed += len(data)
 
     def _signal(self, wakeup: socket.socket) -> None:
         for number in wakeup.recv(256):

@@ -24,6 +24,7 @@
 static const struct console_device *device;
 static struct tty terminal;
 static bool is_terminal, listening;
+static uint64_t input_bytes, input_end = UINT64_MAX;
 
 void console_attach(const struct console_device *new)
 {
@@ -57,11 +58,16 @@ size_t console_room(void)
 void console_input(const char *bytes, size_t n)
 {
     tty_receive(&terminal, bytes, n);
+    input_bytes += n;
+    if (input_bytes >= input_end)
+        tty_end(&terminal);
 }
 
-void console_input_end(void)
+void console_input_end(uint64_t after)
 {
-    tty_end(&terminal);
+    input_end = after;
+    if (input_bytes >= input_end)
+        tty_end(&terminal);
 }
 
 void console_resize(unsigned rows, unsigned columns)
@@ -213,7 +219,7 @@ INIT(services)
     terminal.group = process_id;
     is_terminal = configured("tty", "1");
     terminal.plain = !is_terminal;
-    terminal.ended = !is_terminal && !configured("stdin", "console");
+    terminal.ended |= !is_terminal && !configured("stdin", "console");
     listening = !terminal.ended;
     standard_files();
     if (listening && device && device->listen)

@@ -28,8 +28,8 @@ void console_flush(void);
 size_t console_room(void);
 /* Bytes that arrived; from the interrupt. */
 void console_input(const char *bytes, size_t n);
-/* Nothing will arrive any more: readers get end of file. */
-void console_input_end(void);
+/* Nothing will arrive any more after so many bytes in all: readers get end of file then. */
+void console_input_end(uint64_t after);
 /* The terminal on the other side has this size now. */
 void console_resize(unsigned rows, unsigned columns);
 

@@ -285,7 +285,7 @@ void report_stderr(void)
 
 /* ---- commands */
 
-static const char *number(const char *s, unsigned *value)
+static const char *number(const char *s, uint64_t *value)
 {
     *value = 0;
     while (*s == ' ')
@@ -293,7 +293,7 @@ static const char *number(const char *s, unsigned *value)
     if (*s < '0' || *s > '9')
         return NULL;
     for (; *s >= '0' && *s <= '9'; s++)
-        *value = min(*value * 10 + (unsigned)(*s - '0'), 65535u);
+        *value = *value > UINT64_MAX / 16 ? *value : *value * 10 + (uint64_t)(*s - '0');
     return s;
 }
 
@@ -317,18 +317,18 @@ void report_memory(void)
 static void command(const char *line)
 {
     const char *rest;
-    unsigned first, second;
+    uint64_t first, second;
 
     if ((rest = word(line, "signal")) && number(rest, &first) && first >= 1 && first <= 64)
         signal_send(NULL, &(struct signal_info){.number = (int)first});
     else if ((rest = word(line, "winsize")) && (rest = number(rest, &first)) && number(rest, &second))
-        console_resize(first, second);
+        console_resize((unsigned)min(first, 65535UL), (unsigned)min(second, 65535UL));
     else if (word(line, "memory") && open)
         wanted_memory = true;
     else if (word(line, "memory"))
         report_memory();
-    else if (word(line, "eof"))
-        console_input_end();
+    else if ((rest = word(line, "eof")) && number(rest, &first))
+        console_input_end(first);
 }
 
 void report_receive(const char *bytes, size_t n)

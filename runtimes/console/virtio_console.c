@@ -327,7 +327,7 @@ static void hear(const struct message *m, const char *text, size_t length)
         p->host_open = m->value != 0;
         use_report(p);
         if (p->is_console && !p->host_open)
-            console_input_end();
+            console_input_end(0);
         break;
     case RESIZE:
         if (p->is_console && length >= sizeof(size)) {

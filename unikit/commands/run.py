@@ -69,7 +69,7 @@ def command(
             forwards=forwards,
             environment=tuple(_variable(text) for text in environment),
             arguments=arguments,
-            tokens=(("verbose", "1"),) if verbose else (),
+            tokens=_tokens(verbose=verbose, tty=tty, feed=feed),
             interactive=tty,
             feed_input=feed or tty,
             boot_limit=boot_timeout,
@@ -84,6 +84,16 @@ def command(
         outcome = boot.run(found, chosen, progress, output=_json_console(progress) if machine else None)
         progress.event("exit", status=outcome.status)
         sys.exit(outcome.status)
+
+
+def _tokens(*, verbose: bool, tty: bool, feed: bool) -> tuple[tuple[str, str], ...]:
+    """What the options say to the guest (docs/architecture.md, boot configuration)."""
+    tokens = [("verbose", "1")] if verbose else []
+    if tty:
+        tokens.append(("tty", "1"))
+    elif feed:
+        tokens.append(("stdin", "console"))
+    return tuple(tokens)
 
 
 def _memory(text: str | None) -> int | None:
