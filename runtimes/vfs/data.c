@@ -163,7 +163,8 @@ static void image_copy(const struct tree_node *t, uint64_t index, uint8_t *to)
 
     while (done < n) {
         uint64_t part = n - done;
-        memcpy(to + done, erofs_bytes(&t->image, (index << PAGE_SHIFT) + done, &part), part);
+        const uint8_t *from = erofs_bytes(&t->image, (index << PAGE_SHIFT) + done, &part);
+        memcpy(to + done, from, part);
         done += part;
     }
 }
@@ -253,7 +254,8 @@ static ssize_t data_read(struct file *file, struct io *io, uint64_t *pos)
         const uint8_t *page = NULL;
         if (!t->file.pages.root && *pos < min(t->file.image_pages << PAGE_SHIFT, t->image.size)) {
             n = min(n, (t->file.image_pages << PAGE_SHIFT) - *pos);
-            moved = io_put(io, erofs_bytes(&t->image, *pos, &n), n); /* unchanged: all that lies together */
+            page = erofs_bytes(&t->image, *pos, &n); /* unchanged: all that lies together */
+            moved = io_put(io, page, n);
         } else {
             n = min(n, PAGE_SIZE - offset);
             page = pages_find(&t->file.pages, index);
@@ -262,7 +264,8 @@ static ssize_t data_read(struct file *file, struct io *io, uint64_t *pos)
                 moved = io_put(io, page + offset, n);
             } else if (offset < part) {
                 n = min(n, part - offset);
-                moved = io_put(io, erofs_bytes(&t->image, *pos, &n), n);
+                page = erofs_bytes(&t->image, *pos, &n);
+                moved = io_put(io, page, n);
             } else {
                 moved = io_put_zero(io, n);
             }

@@ -558,11 +558,13 @@ static int tree_rename(struct node *from, const char *name, size_t length, struc
     if (over == moved)
         goto out; /* two names of one file: nothing happens */
     if (over) {
-        if (node_is_directory(moved) && !node_is_directory(over))
+        if (node_is_directory(over) && lies_in(from, over))
+            error = -ENOTEMPTY;
+        else if (node_is_directory(moved) && !node_is_directory(over))
             error = -ENOTDIR;
         else if (!node_is_directory(moved) && node_is_directory(over))
             error = -EISDIR;
-        else if (node_is_directory(over) && (lies_in(from, over) || !is_empty(tree_of(over))))
+        else if (node_is_directory(over) && !is_empty(tree_of(over)))
             error = -ENOTEMPTY;
         if (error)
             goto out;

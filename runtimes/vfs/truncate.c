@@ -47,10 +47,12 @@ SYSCALL(fallocate, int fd, int mode, int64_t offset, int64_t length)
 {
     struct file *f = fd_peek(fd);
 
-    if (!f || !file_writable(f))
+    if (!f || f->flags & O_PATH)
         return -EBADF;
     if (offset < 0 || length <= 0)
         return -EINVAL;
+    if (!file_writable(f))
+        return -EBADF;
     if (!f->node)
         return -ESPIPE;
     if (!f->node->ops->allocate)
