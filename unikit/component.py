@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
+import hashlib
+import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from elftools.elf.constants import SH_FLAGS
 from elftools.elf.elffile import ELFFile
 from elftools.elf.sections import SymbolTableSection
 
+from unikit import cache
 from unikit.errors import ExitCode, UserError
 
 INIT_LEVELS = ("early", "memory", "time", "threads", "bus", "filesystems", "devices", "network", "services")
@@ -40,7 +45,35 @@ class Component:
 
 
 def read(name: str, path: Path) -> Component:
-    """Read an object file. Raises UserError (SELECT) on a declaration that is not understood."""
+    """What an object file says; remembered beside it, because its name is the hash of its content.
+
+    Raises UserError (SELECT) on a declaration that is not understood.
+    """
+    note = path.with_suffix(f".{_REVISION}.json")
+    try:
+        value = json.loads(note.read_text())
+    except (OSError, ValueError):
+        pass
+    else:
+        return Component(name=name, path=path, **{key: _frozen(member) for key, member in value.items()})
+    component = _read(name, path)
+    value = {f.name: getattr(component, f.name) for f in dataclasses.fields(Component)}
+    del value["name"], value["path"]
+    cache.store(note, json.dumps(value, default=lambda members: {"set": sorted(members)}).encode())
+    return component
+
+
+def _frozen(value: Any) -> Any:
+    """JSON as the members of a component: objects are sets, lists tuples."""
+    if isinstance(value, dict):
+        return frozenset(value["set"])
+    return tuple(_frozen(member) for member in value) if isinstance(value, list) else value
+
+
+_REVISION = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:8]
+
+
+def _read(name: str, path: Path) -> Component:
     with path.open("rb") as stream:
         elf = ELFFile(stream)
         section = elf.get_section_by_name(".unikit.decl")

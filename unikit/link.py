@@ -55,15 +55,23 @@ def link(imports: Iterable[str] | None = None, runtime: Runtime | None = None) -
 
     Raises UserError: TOOLCHAIN, COMPILE, SELECT or LINK.
     """
-    return _link(*choose(imports, runtime or Runtime()))
+    return join(choose(imports, runtime or Runtime()))
 
 
-def choose(imports: Iterable[str] | None, runtime: Runtime) -> tuple[select.Selection, str]:
-    """Compile and select; returns the selection and the linker script. Raises UserError as `link`."""
+@dataclass(frozen=True)
+class Plan:
+    """What the linker gets: the selection and its script."""
+
+    selection: select.Selection
+    script: str
+
+
+def choose(imports: Iterable[str] | None, runtime: Runtime) -> Plan:
+    """Compile and select. Raises UserError as `link`."""
     components = compile_all(runtime)
     script = _script(sorted({table for component in components for table in component.tables}))
     given = [*re.findall(r"^\s*(\w+) = ", script, re.MULTILINE), *LIBGCC]
-    return select.select(components, linker=given, imports=imports), script
+    return Plan(select.select(components, linker=given, imports=imports), script)
 
 
 def compile_all(runtime: Runtime, only: tuple[str, ...] = ()) -> list[Component]:
@@ -83,7 +91,9 @@ def _script(tables: list[str]) -> str:
     )
 
 
-def _link(selection: select.Selection, script: str) -> Kernel:
+def join(plan: Plan) -> Kernel:
+    """Run the linker, unless it did the same before. Raises UserError (LINK)."""
+    selection, script = plan.selection, plan.script
     objects = [str(component.path) for component in selection.components]
     key = hashlib.sha256("\0".join([version(), script, *objects]).encode()).hexdigest()
     path, stripped = cache.entry("kernels", key, ".elf"), cache.entry("kernels", key, ".stripped.elf")

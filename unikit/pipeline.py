@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
-from unikit import __version__, cache, erofs, image, imports, inputs, link, natives, prune, source, symbols
+from unikit import __version__, cache, erofs, image, imports, inputs, link, natives, paths, prune, source, symbols
 from unikit.errors import ExitCode, UserError
 from unikit.image import Image
 from unikit.link import Kernel
@@ -21,7 +21,6 @@ from unikit.manifest import Manifest
 from unikit.model import Imports, Natives, Pruned, Source, digest, digest_file
 from unikit.progress import Progress
 from unikit.runtime import Runtime
-from unikit.select import Selection
 
 # What a guest gets beside its own image if neither the user nor the application says: room for CPython and a service.
 ROOM = 192  # MiB
@@ -85,13 +84,8 @@ def _source(build: Build) -> Source:
     return source.load(build.request.app, build.request.python)
 
 
-def _select(build: Build) -> Selection:
-    selection, _ = link.choose(build.modules, Runtime(lwip_folder=build.request.lwip))
-    return selection
-
-
-def _link(build: Build) -> Kernel:
-    return link.link(build.modules, Runtime(lwip_folder=build.request.lwip))
+def _select(build: Build) -> link.Plan:
+    return link.choose(build.modules, Runtime(lwip_folder=build.request.lwip))
 
 
 def _root(build: Build) -> Root:
@@ -150,7 +144,7 @@ STAGES = (
     Stage("natives", "Following its shared libraries", lambda build: natives.resolve(build.values["imports"])),
     Stage("prune", "Choosing the files", lambda build: prune.prune(build.natives)),
     Stage("select", "Compiling the runtime and choosing its components", _select),
-    Stage("link", "Linking the kernel", _link),
+    Stage("link", "Linking the kernel", lambda build: link.join(build.values["select"])),
     Stage("root", "Writing the root file system", _root),
     Stage("image", "Writing the image", _image),
 )
@@ -207,4 +201,5 @@ def _looked_at(build: Build) -> set[Path]:
     files.update([python.path, python.executable, *python.site, build.source.root / "pyproject.toml"])
     if build.source.entry:
         files.add(build.source.entry)
-    return files | {file.parent for file in files}
+    kept = paths.cache()  # what is in there is named by its content
+    return {path for file in files for path in (file, file.parent) if kept not in path.parents}

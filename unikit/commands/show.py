@@ -12,7 +12,6 @@ from unikit import pipeline
 from unikit.cli import options, reporting
 from unikit.model import jsonable
 
-
 WIDTH = 200  # characters of a value; --json has them all
 
 
