@@ -24,12 +24,6 @@
 
 struct exec_information exec_information;
 
-WEAK int vdso_map(uintptr_t *address)
-{
-    *address = 0;
-    return -ENOSYS;
-}
-
 static ssize_t read_at(struct file *file, void *to, size_t n, uint64_t offset)
 {
     struct io io;

@@ -175,7 +175,7 @@ size_t signal_frame_size(void);
 noreturn void boot_done(void);
 /* Bytes that a thread's xsave area takes (threads/fpu.c). */
 extern uint32_t fpu_size;
-/* Maps the vDSO and its data page; its start, for AT_SYSINFO_EHDR. 0 or -errno. (vdso/map.c) */
+/* Maps the vDSO and its data page; its start, for AT_SYSINFO_EHDR. 0 or -errno. (clock/vdso.c) */
 int vdso_map(uintptr_t *address);
 
 /* ---- interrupts (boot/traps.c, bus/)

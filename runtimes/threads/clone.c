@@ -22,7 +22,7 @@ static long make(uint64_t flags, uintptr_t stack, uintptr_t parent_tid, uintptr_
         (flags & (CLONE_THREAD | CLONE_SIGHAND)) == CLONE_THREAD)
         return -EINVAL;
     if ((flags & CLONE_NEEDED) != CLONE_NEEDED) {
-        missing_call((unsigned long)current->user->number, current->user->rip);
+        missing_call(flags & CLONE_VFORK ? __NR_vfork : __NR_fork, current->user->rip);
         return -ENOSYS;
     }
     if (flags & ~(uint64_t)(CLONE_NEEDED | CLONE_IMPLIED | CLONE_DONE | CSIGNAL))
