@@ -121,7 +121,7 @@ def locks(top: Path) -> None:
 
 def the_image() -> None:
     """Files of the read-only image can be changed in memory."""
-    source = Path(os.__file__)
+    source = Path(__file__).resolve()
     size = source.stat().st_size
     assert size > 1000 and len(source.read_bytes()) == size
     with open(source, "ab") as f:
