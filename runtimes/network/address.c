@@ -5,6 +5,7 @@
 #include "inet.h"
 #include "lwip/ip.h"
 #include "lwip/ip6.h"
+#include "lwip/priv/nd6_priv.h"
 
 static bool is_mapped(const ip6_addr_t *a)
 {
@@ -104,11 +105,39 @@ bool address_is_own(const ip_addr_t *address)
     return false;
 }
 
+/* lwIP sends what it has no route for to the default interface. Programs want to hear ENETUNREACH at once
+ * instead: they try the next address. */
+static bool reachable6(const ip6_addr_t *to)
+{
+    struct netif *netif;
+    if (ip6_addr_isloopback(to) || ip6_addr_islinklocal(to) || ip6_addr_ismulticast(to))
+        return true;
+    bool address = false;
+    NETIF_FOREACH(netif)
+    {
+        for (int i = 0; i < LWIP_IPV6_NUM_ADDRESSES; i++) {
+            const ip6_addr_t *own = netif_ip6_addr(netif, i);
+            if (!ip6_addr_isvalid(netif_ip6_addr_state(netif, i)) || ip6_addr_islinklocal(own) ||
+                ip6_addr_isloopback(own))
+                continue;
+            if (ip6_addr_netcmp_zoneless(own, to))
+                return true;
+            address = true;
+        }
+    }
+    for (int i = 0; address && i < LWIP_ND6_NUM_ROUTERS; i++)
+        if (default_router_list[i].neighbor_entry)
+            return true;
+    return false;
+}
+
 struct netif *address_route(const struct inet_socket *s, const ip_addr_t *to)
 {
     if (s->interface)
         return netif_get_by_index(s->interface);
-    return IP_IS_V6(to) ? ip6_route(IP6_ADDR_ANY6, ip_2_ip6(to)) : ip4_route(ip_2_ip4(to));
+    if (IP_IS_V6(to))
+        return reachable6(ip_2_ip6(to)) ? ip6_route(IP6_ADDR_ANY6, ip_2_ip6(to)) : NULL;
+    return ip4_route(ip_2_ip4(to));
 }
 
 const ip_addr_t *address_wildcard(const struct inet_socket *s)

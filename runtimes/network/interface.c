@@ -108,6 +108,25 @@ INIT(network)
     network_settle();
 }
 
+/* lwIP reads the first header of each protocol before it looks at the length: a frame that ends in it, or
+ * whose first buffer does, is none. */
+static bool cut_short(const struct pbuf *p)
+{
+    const struct eth_hdr *h = p->payload;
+    if (p->len < SIZEOF_ETH_HDR)
+        return true;
+    switch (h->type) {
+    case PP_HTONS(ETHTYPE_IP):
+        return p->len < SIZEOF_ETH_HDR + IP_HLEN;
+    case PP_HTONS(ETHTYPE_IPV6):
+        return p->len < SIZEOF_ETH_HDR + IP6_HLEN;
+    case PP_HTONS(ETHTYPE_ARP):
+        return p->len < SIZEOF_ETH_HDR + SIZEOF_ETHARP_HDR;
+    default:
+        return true; /* nothing that is spoken here */
+    }
+}
+
 void network_input(struct network_device *device, struct pbuf *p, bool checked)
 {
     struct interface *i = device->interface;
@@ -117,7 +136,7 @@ void network_input(struct network_device *device, struct pbuf *p, bool checked)
     i->counters.received_bytes += p->tot_len;
     ticks_traffic();
     netif->chksum_flags = checked ? netif->chksum_flags & ~checks : netif->chksum_flags | checks;
-    if (netif->input(p, netif) != ERR_OK)
+    if (cut_short(p) || netif->input(p, netif) != ERR_OK)
         pbuf_free(p);
 }
 

@@ -79,7 +79,8 @@ void tcp_attach(struct tcp_socket *s, struct tcp_pcb *pcb)
     tcp_arg(pcb, s);
     tcp_recv(pcb, tcp_received);
     tcp_sent(pcb, tcp_acknowledged);
-    tcp_err(pcb, tcp_failed);
+    if (s->phase != TCP_HALF_OPEN) /* which is gone with its pcb: nobody to tell */
+        tcp_err(pcb, tcp_failed);
     tcp_apply(&s->inet);
 }
 
@@ -92,7 +93,6 @@ void tcp_detach(struct tcp_socket *s)
         return;
     tcp_memory_send(-(long)s->unsent);
     s->unsent = 0;
-    tcp_ext_arg_set_callbacks(pcb, 0, NULL);
     tcp_ext_arg_set(pcb, 0, NULL);
     tcp_arg(pcb, NULL);
     if (pcb->state == LISTEN)
@@ -165,10 +165,6 @@ void tcp_apply(struct inet_socket *inet)
     pcb->keep_idle = (u32_t)s->keep_idle * 1000;
     pcb->keep_intvl = (u32_t)s->keep_interval * 1000;
     pcb->keep_cnt = (u32_t)s->keep_count;
-    if (s->nodelay && !s->corked)
-        tcp_nagle_disable(pcb);
-    else
-        tcp_nagle_enable(pcb);
     if (s->user_timeout)
         tcp_poll(pcb, tcp_polled, 1000 / (2 * TCP_TMR_INTERVAL));
     if (s->max_segment && pcb->mss > s->max_segment)

@@ -267,15 +267,35 @@ static void first_window(struct tcp_socket *s)
         pcb->cwnd = ten;
 }
 
+/* Nagle's algorithm, in Minshall's form as Linux has it: a small segment waits only for an earlier small one.
+ * lwIP's own waits for anything that is unacknowledged, so that the end of each bigger answer would wait for
+ * the peer's delayed acknowledgement. */
+static void decide_nagle(struct tcp_socket *s)
+{
+    struct tcp_pcb *pcb = s->pcb;
+    bool small_waits = s->small_sent && TCP_SEQ_GT(s->small_end, pcb->lastack);
+    if (s->nodelay || !small_waits)
+        tcp_nagle_disable(pcb);
+    else
+        tcp_nagle_enable(pcb);
+}
+
 void tcp_push(struct tcp_socket *s)
 {
     struct tcp_pcb *pcb = s->pcb;
-    if (!pcb)
+    if (!pcb || !pcb->unsent)
         return;
-    /* Corked: whole segments only. */
-    if (s->corked && pcb->unsent && !pcb->unsent->next && pcb->unsent->len < pcb->mss)
+    bool small = !pcb->unsent->next && pcb->unsent->len < pcb->mss;
+    if (small && s->corked)
         return;
+    decide_nagle(s);
     tcp_output(pcb);
+    if (!pcb->unsent && (s->written % pcb->mss)) {
+        s->small_sent = true;
+        s->small_end = pcb->snd_nxt;
+    }
+    if (!pcb->unsent)
+        s->written = 0;
 }
 
 /* One piece, contiguous in memory, into segments. Bytes taken, 0: no room. */
@@ -300,6 +320,7 @@ static ssize_t write_piece(struct tcp_socket *s, const void *data, size_t n, siz
     if (!s->unsent)
         s->progress = clock_now();
     s->unsent += (uint32_t)n;
+    s->written += (uint32_t)n;
     tcp_memory_send((long)n);
     return (ssize_t)n;
 }
@@ -377,11 +398,11 @@ static ssize_t send(struct file *file, struct io *io, int flags)
         if (result)
             break;
     }
-    if (s->pcb && done && (push || s->pcb->unsent != NULL)) {
-        if (push)
-            tcp_push(s);
-        else if (s->pcb->unsent && (s->pcb->unsent->next || s->pcb->unsent->len >= s->pcb->mss))
-            tcp_output(s->pcb);
+    if (done) {
+        bool corked = s->corked;
+        s->corked |= !push;
+        tcp_push(s);
+        s->corked = corked;
     }
     network_settle();
     return done ? (ssize_t)done : result;

@@ -28,6 +28,7 @@ static err_t accepted(void *arg, struct tcp_pcb *pcb, err_t error)
     list_append(&l->ready, &s->link);
     l->ready_count++;
     s->phase = TCP_CONNECTED;
+    tcp_err(pcb, tcp_failed);
     s->inet.connected = true;
     s->progress = clock_now();
     wake_all(&l->inet.queue, READY_IN);

@@ -25,6 +25,8 @@ struct tcp_socket {
     bool bound;    /* bind(2) chose `local` */
     bool corked, nodelay;
     bool started;                             /* the first data was sent */
+    bool small_sent;                          /* a segment below the maximum went out, up to small_end */
+    uint32_t small_end, written;              /* written: bytes since all was sent */
     int keep_idle, keep_interval, keep_count; /* seconds */
     int user_timeout, max_segment;            /* ms, bytes */
     /* received, in order; chained through pbuf->next regardless of tot_len */
