@@ -112,9 +112,9 @@ int open_walked(struct walk *w, int flags, uint32_t mode, struct file **out)
         node_put(&t->node);
         return error;
     }
+    if (flags & O_CREAT && !(flags & O_PATH) && w->slash && w->last == LAST_NAME)
+        return -EISDIR;
     if (!w->node) {
-        if (w->slash)
-            return -EISDIR;
         if (!w->directory->ops->create)
             return -EACCES;
         error = w->directory->ops->create(w->directory, w->name, w->length, NODE_REGULAR | mode, 0, &w->node);

@@ -127,7 +127,7 @@ int walk(struct walk *w, struct node *start, const char *path, unsigned flags)
 
         bool slash = last && *end == '/';
         if (next && node_type(next) == NODE_LINK &&
-            (!last || flags & WALK_FOLLOW || (slash && !(flags & WALK_PARENT)))) {
+            (!last || (flags & WALK_PARENT ? flags & WALK_FOLLOW && !slash : flags & WALK_FOLLOW || slash))) {
             error = -ELOOP;
             if (++links > LINKS_MOST || flags & WALK_NO_LINKS)
                 goto failed_next;

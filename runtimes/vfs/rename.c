@@ -18,7 +18,7 @@ static int check(const struct walk *from, const struct walk *to, unsigned flags)
     /* A slash at the end is only right for a directory. */
     if (!node_is_directory(from->node) && (from->slash || (to->slash && !(flags & RENAME_EXCHANGE))))
         return -ENOTDIR;
-    if (to->node && to->slash && !node_is_directory(to->node))
+    if (flags & RENAME_EXCHANGE && to->node && to->slash && !node_is_directory(to->node))
         return -ENOTDIR;
     return from->directory->ops->rename ? 0 : -EPERM;
 }

@@ -363,7 +363,10 @@ class Pair:
             flags |= flag if r.random() < 0.3 else 0
         mine, other = self.guest.open(path, flags), self.host.open(path, flags)
         self.agree(f"open {path} {flags:o}", min(mine, 0), min(other, 0))
-        if mine >= 0:
+        if mine >= 0 and os.path.isdir(other):  # positions in a directory mean nothing to others
+            self.guest.close(mine)
+            self.host.close(other)
+        elif mine >= 0:
             self.open_files.append((mine, other))
 
     def data(self) -> None:
@@ -424,7 +427,7 @@ def punch(fd: int, offset: int, n: int) -> int:
     return -ctypes.get_errno()
 
 
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", range(int(os.environ.get('SEEDS', '12'))))
 def test_random_operations_agree_with_linux(both: tuple[Guest, Host], seed: int) -> None:
     """Operations over image and new files alike, on the same tree all the time."""
     Pair(*both, seed).run(1500)
