@@ -178,7 +178,8 @@ class Machine:
         self.lib.host_give(frame, len(frame), piece)
 
     def read(self, path: str) -> str:
-        return self.ffi.string(self.lib.host_text(self.ffi.new("char[]", path.encode()))).decode()
+        text: bytes = self.ffi.string(self.lib.host_text(self.ffi.new("char[]", path.encode())))
+        return text.decode()
 
 
 class Wire:
