@@ -35,6 +35,7 @@ setup(
         "click>=8.1",
         "jinja2>=3.1",
         "networkx>=3.0",
+        "pyinstaller-hooks-contrib>=2024.0",
         "pyelftools>=0.29",
         "rich>=13",
         'tomli>=2; python_version < "3.11"',

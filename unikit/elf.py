@@ -40,9 +40,14 @@ class Elf:
         return any(n.startswith("libc.musl-") or "ld-musl" in n for n in names)
 
 
-@lru_cache(maxsize=4096)
 def read(path: Path) -> Elf:
     """Raises `ELFError` for a file that is none, `OSError` for one that cannot be read."""
+    stat = path.stat()
+    return _read(path, stat.st_size, stat.st_mtime_ns)
+
+
+@lru_cache(maxsize=4096)
+def _read(path: Path, size: int, changed: int) -> Elf:
     with path.open("rb") as file:
         elf = ELFFile(file)
         soname, loader, build_id = "", None, ""

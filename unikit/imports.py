@@ -79,7 +79,7 @@ def _include(walk: Walk, entry: Module) -> list[DataFile]:
     for item in walk.source.settings.include:
         name = item.removesuffix(".*")
         module = walk.finder.find(name) if all(p.isidentifier() for p in name.split(".")) else None
-        if module is not None:
+        if module is not None and (module.path or walk.finder.submodules(module)):
             walk.want(entry, name, edge)
             if item.endswith(".*"):
                 walk.want_all(entry, module, edge)

@@ -29,7 +29,8 @@ ETC = {
             ("ftp", 21, "tcp"), ("ssh", 22, "tcp"), ("telnet", 23, "tcp"), ("smtp", 25, "tcp"), ("domain", 53, "tcp"),
             ("domain", 53, "udp"), ("http", 80, "tcp"), ("pop3", 110, "tcp"), ("ntp", 123, "udp"),
             ("imap2", 143, "tcp"), ("ldap", 389, "tcp"), ("https", 443, "tcp"), ("https", 443, "udp"),
-            ("syslog", 514, "udp"), ("submission", 587, "tcp"), ("ldaps", 636, "tcp"), ("imaps", 993, "tcp"), ("pop3s", 995, "tcp"),
+            ("syslog", 514, "udp"),
+            ("submission", 587, "tcp"), ("ldaps", 636, "tcp"), ("imaps", 993, "tcp"), ("pop3s", 995, "tcp"),
             ("mysql", 3306, "tcp"), ("postgresql", 5432, "tcp"), ("amqp", 5672, "tcp"), ("redis", 6379, "tcp"),
         )
     ),

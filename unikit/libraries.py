@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import struct
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -89,4 +90,4 @@ class Resolver:
             return None
         if described.machine != "EM_X86_64" or described.bits != 64:
             return None
-        return Found(Path(*path.parts), relative, described)
+        return Found(Path(os.path.normpath(path)), relative, described)

@@ -59,8 +59,10 @@ def parse(table: Any, where: str) -> Settings:
 
 def memory(value: Any) -> int:
     """MiB from a number or a text such as "64M", "96 MiB", "1G"."""
-    if isinstance(value, int) and not isinstance(value, bool):
+    if type(value) is int:
         amount = value
+    elif not isinstance(value, str):
+        raise TypeError(value)
     else:
         match = re.fullmatch(r"\s*(\d+)\s*([a-z]*)\s*", value.lower())
         if match is None or match[2] not in UNITS:

@@ -151,6 +151,10 @@ class Walk:
         if name is None or name == MAIN:
             return
         edge = self._edge(module, item)
+        if name == "six.moves":
+            for part in item.names or ():
+                self._want_six(module, f"{name}.{part}", edge)
+            return
         if item.flags & Flag.DYNAMIC and item.flags & Flag.GUARDED and self.finder.find(name) is None:
             return  # find_spec("x"): a question, and the answer is no
         found = self.want(module, name, edge)

@@ -39,7 +39,8 @@ HIDDEN: dict[str, tuple[str, ...]] = {
     "sqlalchemy": ("sqlalchemy.dialects.*", "sqlalchemy.sql.default_comparator", "sqlalchemy.ext.baked"),
     "django": (
         "django.conf.*", "django.core.*", "django.db.*", "django.middleware.*", "django.template.*",
-        "django.templatetags.*",        "django.contrib.sessions.*", "django.contrib.messages.*", "django.contrib.staticfiles.*",
+        "django.templatetags.*",        "django.contrib.sessions.*",
+        "django.contrib.messages.*", "django.contrib.staticfiles.*",
     ),
     "PIL": ("PIL.*",),
     "passlib": ("passlib.handlers.*",),
