@@ -1,8 +1,9 @@
 """Compiles the runtime's sources into objects, each cached by everything that went into it.
 
 An object's identity is the hash of its command, the compiler's version and the text of its source and of every
-header that it included. The headers are known from the last compilation (gcc -MMD), which is kept beside the objects;
-so a run that changes nothing reads files but starts no compiler, and clones of the project share objects.
+header that it included, those that system headers include as well. The headers are known from the last compilation
+(gcc -MD), which is kept beside the objects; so a run that changes nothing reads files but starts no compiler, and
+clones of the project share objects.
 """
 
 from __future__ import annotations
@@ -114,7 +115,7 @@ class ObjectCache:
         return [r for r in results if isinstance(r, Object)], [r for r in results if isinstance(r, Failure)]
 
     def _one(self, unit: Unit) -> Object | Failure:
-        command = self._digest([version(), unit.name, *map(self._portable, unit.flags)])
+        command = self._digest([version(), "-MD", unit.name, *map(self._portable, unit.flags)])
         record = self.folder / f"{command}.deps"
         try:
             path = self.folder / f"{self._identity(command, json.loads(record.read_text()))}.o"
@@ -125,7 +126,7 @@ class ObjectCache:
         with tempfile.TemporaryDirectory(dir=self.folder) as work:
             out, deps = Path(work, "out.o"), Path(work, "out.d")
             line = [tool("gcc"), *unit.flags, *(f"-ffile-prefix-map={a}={b}" for a, b in self.maps.items())]
-            line += ["-MMD", "-MF", str(deps), "-c", str(unit.source), "-o", str(out)]
+            line += ["-MD", "-MF", str(deps), "-c", str(unit.source), "-o", str(out)]
             try:
                 done = subprocess.run(
                     line, capture_output=True, text=True, timeout=COMPILE_TIMEOUT, check=False

@@ -164,6 +164,8 @@ void network_settle(void)
 
 void network_flush(void)
 {
+    for (unsigned i = 0; i < interface_count; i++)
+        interfaces[i]->device->poll(interfaces[i]->device);
     network_settle();
 }
 

@@ -199,12 +199,10 @@ static void net_poll(struct network_device *network)
 
 static void receive_interrupt(struct virtio_queue *q)
 {
-    struct net *net = virtio_queue_data(q);
     virtio_queue_interrupts_off(q);
     do
-        net_poll(&net->network);
+        network_flush(); /* comes back to net_poll() */
     while (virtio_queue_interrupts_on(q));
-    network_flush();
 }
 
 /* ---- sending */
@@ -217,16 +215,24 @@ static void send_reclaim(struct net *net)
         pbuf_free(p);
 }
 
-/* Gives a frame to the device, if there is room. Takes over the reference; p may change for a copy. */
+/* Is there room in front of the frame, in its own memory? */
+static inline bool has_headroom(const struct pbuf *p)
+{
+    return p->type_internal & PBUF_TYPE_FLAG_STRUCT_DATA_CONTIGUOUS &&
+           (const char *)p->payload - NET_HEADER >=
+               (const char *)p + LWIP_MEM_ALIGN_SIZE(sizeof(struct pbuf));
+}
+
+/* Gives a frame to the device, if there is room; the device's reference is the caller's. */
 static int send_frame(struct net *net, struct pbuf *p)
 {
     struct virtio_buffer buffers[SEGMENTS + 1];
     unsigned count = 0, header = net->receiver.header;
-    if (!net->separate_header && pbuf_add_header(p, header) == 0) {
-        /* There is room in front of the frame: one descriptor less. */
-        memset(p->payload, 0, header);
-        buffers[count++] = (struct virtio_buffer){p->payload, p->len};
-        pbuf_remove_header(p, header);
+    if (!net->separate_header && has_headroom(p)) {
+        /* The header goes there: one descriptor less. */
+        char *start = (char *)p->payload - header;
+        memset(start, 0, header);
+        buffers[count++] = (struct virtio_buffer){start, p->len + header};
     } else {
         buffers[count++] = (struct virtio_buffer){no_offload, header};
         buffers[count++] = (struct virtio_buffer){p->payload, p->len};
@@ -248,8 +254,9 @@ static void send_waiting(struct net *net)
 static int net_send(struct network_device *network, struct pbuf *p)
 {
     struct net *net = container_of(network, struct net, network);
-    send_reclaim(net);
-    if (pbuf_clen(p) > SEGMENTS) {
+    if (virtio_queue_room(net->send) <= SEGMENTS)
+        send_reclaim(net);
+    if (p->next && pbuf_clen(p) > SEGMENTS) {
         p = pbuf_clone(PBUF_RAW_TX, PBUF_RAM, p);
         if (!p)
             return -ENOBUFS;

@@ -22,6 +22,10 @@
 
 #define BYTE_ORDER LITTLE_ENDIAN
 
+/* In line: a call costs more than the swap. */
+#define lwip_htons(x) ((u16_t)__builtin_bswap16(x))
+#define lwip_htonl(x) ((u32_t)__builtin_bswap32(x))
+
 #define LWIP_RAND()             ((u32_t)random_u64())
 #define LWIP_PLATFORM_DIAG(x)   log_line x
 #define LWIP_PLATFORM_ASSERT(x) panic("lwip: %s (%s:%d)", x, __FILE__, __LINE__)
