@@ -43,8 +43,7 @@ static void notify(struct thread *t)
 {
     if (t == current)
         return_work = true;
-    else
-        thread_wake(t);
+    thread_wake(t); /* the current thread may be waiting, too: the CPU idles in its place */
 }
 
 /* The thread that takes a process's signal; NULL: all block it. */
