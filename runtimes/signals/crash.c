@@ -83,12 +83,34 @@ static void scan(uintptr_t sp, bool console)
     report_raw("stack", json);
 }
 
+/* The last fault that went to a handler. Handlers that only tell (faulthandler's) raise the signal again when
+ * they are done: then this is what the program died of. */
+static struct {
+    struct signal_info info;
+    struct registers user;
+    int thread;
+} handled;
+
+void crash_remember(const struct signal_info *info, const struct registers *user)
+{
+    handled.info = *info;
+    handled.user = *user;
+    handled.thread = current->tid;
+}
+
+static bool raised_again(const struct signal_info *info)
+{
+    return info->code <= 0 && info->number == handled.info.number && current->tid == handled.thread;
+}
+
 void crash_report(const struct signal_info *info, const struct registers *user)
 {
     static bool again;
     if (again)
         return;
     again = true;
+    if (raised_again(info))
+        info = &handled.info, user = &handled.user;
     bool console = !report_connected();
     if (console) {
         char line[LINE];

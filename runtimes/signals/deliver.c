@@ -95,6 +95,7 @@ void signal_fault(int number, int code, uintptr_t address)
     uintptr_t handler = signal_actions[number].handler;
     if (handler == HANDLER_DEFAULT || handler == HANDLER_IGNORE || current->signals.blocked & BIT(number))
         die(&info, current->user);
+    crash_remember(&info, current->user);
     enter_handler(current->user, &info);
 }
 

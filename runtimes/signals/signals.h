@@ -59,5 +59,7 @@ int frame_push(struct registers *user, const struct signal_info *info, const str
 
 /* crash.c: tells the host where the process died of the signal. */
 void crash_report(const struct signal_info *info, const struct registers *user);
+/* A fault goes to a handler: what it was, should the handler raise it again. */
+void crash_remember(const struct signal_info *info, const struct registers *user);
 
 #endif
