@@ -68,6 +68,7 @@ def boot_settings(natives: Natives) -> BootSettings:
         "PATH": "/usr/bin:/bin",
         "HOME": "/root",
         "PYTHONFAULTHANDLER": "1",  # a crash in C code shows the Python stack
+        "PYTHONUNBUFFERED": "1",  # the console is a log: a line is to be seen when it is written
         "PYTHONDONTWRITEBYTECODE": "1",  # everything is compiled
         "PYTHONCOERCECLOCALE": "0",  # UTF-8 mode needs no locale: no search for one
         "PYTHONNOUSERSITE": "1",
