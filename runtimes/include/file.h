@@ -170,6 +170,9 @@ struct text_file_record {
 TABLE(unikit_text_files, struct text_file_record);
 #define TEXT_FILE(symbol) TABLE_RECORD(unikit_text_files, struct text_file_record, text_file_##symbol)
 
+/* User memory [start, end) as it is now; nothing of it if it is not there. */
+void text_put_user(struct text_sink *, uintptr_t start, uintptr_t end);
+
 /* ---- paths, for the kernel's own use (vfs/)
  * ------------------------------------------------------------------------------------- */
 /* open(2) from the kernel: flags O_*; 0 or -errno. */

@@ -96,6 +96,7 @@ noreturn void space_out_of_memory(void);
 void space_drop_file_pages(struct file *any_of_node, uint64_t first_page, uint64_t last_page);
 /* The program's break, set up by exec. */
 void space_set_brk(uintptr_t start);
+void space_brk_range(uintptr_t *start, uintptr_t *end);
 struct space_totals {
     size_t mapped, resident; /* pages */
 };

@@ -96,6 +96,8 @@ int path_make(const char *path, uint32_t mode, uint32_t rdev, struct node **);
 /* The absolute path of `name` in a directory (name NULL: of the directory itself), NUL-terminated; its length
  * or -ENOENT (removed), -ENAMETOOLONG. */
 ssize_t path_of(struct node *directory, const char *name, size_t length, char *to, size_t size);
+/* The absolute path, without links, "." and "..", of what is there. */
+ssize_t path_canonical(const char *path, char *to, size_t size);
 
 /* ---- hooks (weak; other components replace them) */
 /* open(2) of a fifo: sets file->ops; may wait for the other end. Without pipes: -ENXIO. */

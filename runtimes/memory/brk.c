@@ -8,6 +8,12 @@ void space_set_brk(uintptr_t start)
     heap_start = heap_end = start;
 }
 
+void space_brk_range(uintptr_t *start, uintptr_t *end)
+{
+    *start = heap_start;
+    *end = heap_end;
+}
+
 /* The new break, or the old one where that cannot be: brk(0) asks, and failing is no error. */
 SYSCALL(brk, uintptr_t wanted)
 {

@@ -8,8 +8,6 @@
 #include "memory.h"
 #include "process.h"
 
-#define RELEASE "6.1.0-unikit"
-
 char process_hostname[65] = "unikit";
 static char domain[65] = "(none)";
 
@@ -23,7 +21,7 @@ INIT(services)
 SYSCALL(uname, struct new_utsname __user *to)
 {
     struct new_utsname u = {
-        .sysname = "Linux", .release = RELEASE, .version = "#1 unikit", .machine = "x86_64"};
+        .sysname = "Linux", .release = SYSTEM_RELEASE, .version = "#1 unikit", .machine = "x86_64"};
     memcpy(u.nodename, process_hostname, sizeof(u.nodename));
     memcpy(u.domainname, domain, sizeof(u.domainname));
     return copy_out(to, &u, sizeof(u));

@@ -4,10 +4,12 @@
 
 #include "file.h"
 #include "memory.h"
+#include "readwrite.h"
 
 #define TRANSFER_MOST 0x7ffff000UL /* bytes in one call, as Linux cuts them off */
 
 static const uint8_t zeros[256];
+struct io_counts io_counts;
 
 void io_init(struct io *io, void *base, size_t length, bool kernel)
 {

@@ -279,3 +279,18 @@ int path_make(const char *path, uint32_t mode, uint32_t rdev, struct node **node
     walk_done(&w);
     return error;
 }
+
+ssize_t path_canonical(const char *path, char *to, size_t size)
+{
+    struct walk w;
+    ssize_t n = walk(&w, path_cwd, path, WALK_FOLLOW);
+
+    if (n)
+        return n;
+    if (w.node && node_is_directory(w.node))
+        n = path_of(w.node, NULL, 0, to, size);
+    else
+        n = w.directory ? path_of(w.directory, w.name, w.length, to, size) : -ENOENT;
+    walk_done(&w);
+    return n;
+}

@@ -24,6 +24,9 @@ static long read_into(int fd, struct io *io, const int64_t *at)
         n = -EINVAL;
     else
         position = (uint64_t)*at, n = f->ops->read(f, io, &position);
+    if (n > 0)
+        io_counts.read_bytes += (uint64_t)n;
+    io_counts.reads++;
     file_put(f);
     return n;
 }

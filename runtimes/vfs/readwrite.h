@@ -6,6 +6,12 @@
 
 #include "file.h"
 
+/* What the process moved through calls so far, for /proc/self/io. (vfs/io.c) */
+struct io_counts {
+    uint64_t read_bytes, written_bytes, reads, writes;
+};
+extern struct io_counts io_counts;
+
 static inline bool file_readable(const struct file *f)
 {
     return (f->flags & O_ACCMODE) != O_WRONLY && !(f->flags & O_PATH);

@@ -99,7 +99,7 @@ static void keep(struct tree_node *t)
     }
 }
 
-static void release(struct node *n)
+void tree_release(struct node *n)
 {
     struct tree_node *t = tree_of(n);
 
@@ -599,7 +599,7 @@ out:
     return error;
 }
 
-static ssize_t tree_readlink(struct node *n, char *to, size_t size)
+ssize_t tree_readlink(struct node *n, char *to, size_t size)
 {
     struct tree_node *t = tree_of(n);
 
@@ -639,7 +639,7 @@ static int open_device(struct node *n, struct file *file)
     return -ENXIO;
 }
 
-static int tree_open(struct node *n, struct file *file)
+int tree_open(struct node *n, struct file *file)
 {
     switch (node_type(n)) {
     case NODE_REGULAR:
@@ -781,7 +781,7 @@ const struct node_ops tree_ops = {
     .blocks = data_blocks,
     .changing = tree_changing,
     .open = tree_open,
-    .release = release,
+    .release = tree_release,
 };
 
 const struct node_ops tree_system_ops = {
@@ -789,7 +789,7 @@ const struct node_ops tree_system_ops = {
     .readlink = tree_readlink,
     .changing = tree_changing,
     .open = tree_open,
-    .release = release,
+    .release = tree_release,
 };
 
 /* ---- made by the kernel */

@@ -62,6 +62,9 @@ int tree_add(struct node *directory, const char *name, size_t length, struct nod
 void tree_remove(struct node *directory, const char *name, size_t length);
 /* A link made by the kernel: `path` leads to `target`. */
 int tree_symlink(const char *path, const char *target);
+void tree_release(struct node *);
+ssize_t tree_readlink(struct node *, char *to, size_t size);
+int tree_open(struct node *, struct file *);
 int tree_lookup(struct node *directory, const char *name, size_t length, struct node **);
 int tree_getdents(struct file *, struct io *);
 extern const struct file_ops tree_directory_file_ops;

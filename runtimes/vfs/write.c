@@ -28,6 +28,9 @@ static long write_from(int fd, struct io *io, const int64_t *at)
         position = (uint64_t)*at, n = f->ops->write(f, io, &position);
     if (n > 0 && f->node && watch_notify_file)
         watch_notify_file(f, IN_MODIFY);
+    if (n > 0)
+        io_counts.written_bytes += (uint64_t)n;
+    io_counts.writes++;
     file_put(f);
     return n;
 }
