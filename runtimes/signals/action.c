@@ -65,3 +65,17 @@ SYSCALL(rt_sigpending, uint64_t __user *set, size_t size)
     uint64_t pending = signals_pending_for(current) & current->signals.blocked;
     return copy_out(set, &pending, size);
 }
+
+/* For /proc/self/status. */
+void signal_sets(uint64_t *ignored, uint64_t *caught);
+void signal_sets(uint64_t *ignored, uint64_t *caught)
+{
+    *ignored = *caught = 0;
+    for (int n = 1; n <= SIGNALS; n++) {
+        uintptr_t handler = signal_actions[n].handler;
+        if (handler == HANDLER_IGNORE)
+            *ignored |= BIT(n);
+        else if (handler != HANDLER_DEFAULT)
+            *caught |= BIT(n);
+    }
+}
