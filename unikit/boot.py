@@ -159,10 +159,7 @@ def conclude(ended: Ended, manifest: Manifest, options: Options, progress: Progr
     for line in report.missing(log.missing, manifest):
         progress.warn(line)
     if log.crash:
-        head, *rest = report.crash(log.crash, manifest)
-        progress.warn(head)
-        for line in rest:
-            progress.note(line)
+        progress.alert(*report.crash(log.crash, manifest))
     if log.oom:
         enough = report.mebibytes(report.number(log.oom.get("enough")))
         total = report.mebibytes(report.number(log.oom.get("total")))
@@ -171,7 +168,7 @@ def conclude(ended: Ended, manifest: Manifest, options: Options, progress: Progr
         )
         if log.status is None:
             raise error
-        progress.warn(f"{error.message} {error.hint}")
+        progress.alert(f"{error.message} {error.hint}")
     if log.status is not None:
         return log.status
     if ended.stopped:

@@ -45,6 +45,10 @@ class Progress:
     def warn(self, text: str) -> None:
         """Something that may be wrong."""
 
+    def alert(self, first: str, *rest: str) -> None:
+        """Something that went wrong in the guest; said even by the quiet one."""
+        print(first, *rest, sep="\n", file=sys.stderr, flush=True)
+
     def event(self, kind: str, **members: Any) -> None:
         """Something for a machine to read."""
 
@@ -116,6 +120,11 @@ class Terminal(Progress):
         self.console.print("[yellow]warning:[/] ", end="")
         self.console.print(text, markup=False)
 
+    def alert(self, first: str, *rest: str) -> None:
+        self.console.print(first, style="bold", markup=False, soft_wrap=True)
+        for line in rest:
+            self.console.print(line, markup=False, soft_wrap=True)
+
     def error(self, error: UserError) -> None:
         for line in error.details:
             self.console.print(line, markup=False, soft_wrap=True)
@@ -143,6 +152,9 @@ class Json(Progress):
 
     def warn(self, text: str) -> None:
         self.event("warning", text=text)
+
+    def alert(self, first: str, *rest: str) -> None:
+        self.event("alert", text=first, lines=list(rest))
 
     def error(self, error: UserError) -> None:
         self.event(

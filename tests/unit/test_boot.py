@@ -22,10 +22,8 @@ class Listening(Progress):
         super().__init__()
         self.said: list[str] = []
 
-    def warn(self, text: str) -> None:
-        self.said.append(text)
-
-    note = warn
+    def alert(self, first: str, *rest: str) -> None:
+        self.said += [first, *rest]
 
 
 def ended(log: Log | None = None, status: int | None = 1, text: str = "", late: str | None = None) -> Ended:
