@@ -211,7 +211,7 @@ static void receive_interrupt(struct virtio_queue *q)
 static void send_reclaim(struct net *net)
 {
     struct pbuf *p;
-    while ((p = virtio_queue_take(net->send, NULL)))
+    while (virtio_queue_pending(net->send) && (p = virtio_queue_take(net->send, NULL)))
         pbuf_free(p);
 }
 

@@ -150,22 +150,49 @@ void virtio_queue_addresses(const struct virtio_queue *q, uint64_t *descriptors,
     *used = virt_to_phys(q->used);
 }
 
+/* The chain that starts at `head` goes to the device. */
+static inline void publish(struct virtio_queue *q, uint16_t head)
+{
+    uint16_t index = q->next_available;
+    q->available->ring[index & (q->size - 1u)] = head;
+    q->next_available = ++index;
+    __atomic_store_n(&q->available->index, index, __ATOMIC_RELEASE);
+}
+
+/* The usual chain has one buffer. */
+static inline void add_one(struct virtio_queue *q, const struct virtio_buffer *buffer, bool in, void *token)
+{
+    uint16_t head = q->free_head;
+    struct slot *slot = &q->slots[head];
+    q->descriptors[head] = (struct descriptor){
+        .address = virt_to_phys(buffer->data), .length = buffer->length, .flags = in ? DESCRIPTOR_WRITE : 0};
+    slot->token = token;
+    slot->writable = in ? buffer->length : 0;
+    slot->count = 1;
+    q->free_head = slot->next;
+    q->free_count--;
+    publish(q, head);
+}
+
 int virtio_queue_add(struct virtio_queue *q, const struct virtio_buffer *buffers, unsigned out, unsigned in,
                      void *token)
 {
-    unsigned total = out + in;
-    assert(token);
+    unsigned total = out + in, count = 0;
     if (unlikely(total > q->free_count || q->broken))
         return -ENOSPC;
+    if (unlikely(!token))
+        return -EINVAL;
+    if (likely(total == 1 && buffers->length)) {
+        add_one(q, buffers, in, token);
+        return 0;
+    }
 
     uint16_t head = q->free_head, at = head, last = head;
-    unsigned count = 0;
     uint32_t writable = 0;
     for (unsigned i = 0; i < total; i++) {
         if (!buffers[i].length)
             continue; /* not allowed in a chain */
-        uint16_t next = q->slots[at].next;
-        uint16_t flags = DESCRIPTOR_NEXT;
+        uint16_t next = q->slots[at].next, flags = DESCRIPTOR_NEXT;
         if (i >= out) {
             flags |= DESCRIPTOR_WRITE;
             writable += buffers[i].length;
@@ -185,10 +212,7 @@ int virtio_queue_add(struct virtio_queue *q, const struct virtio_buffer *buffers
     q->slots[head].count = (uint16_t)count;
     q->free_head = at;
     q->free_count = (uint16_t)(q->free_count - count);
-
-    q->available->ring[q->next_available & (q->size - 1u)] = head;
-    q->next_available++;
-    __atomic_store_n(&q->available->index, q->next_available, __ATOMIC_RELEASE);
+    publish(q, head);
     return 0;
 }
 
@@ -212,7 +236,7 @@ void virtio_queue_kick(struct virtio_queue *q)
 }
 
 /* Takes a chain apart; its descriptors are free again. */
-static void *slot_free(struct virtio_queue *q, uint16_t head)
+static inline void *slot_free(struct virtio_queue *q, uint16_t head)
 {
     struct slot *s = &q->slots[head];
     uint16_t last = head;
