@@ -35,6 +35,8 @@ TEST = RUN | {
     "mkfs.erofs": "erofs-utils",
     "wrk": "wrk",
     "curl": "curl",
+    "ip": "iproute2",
+    "unshare": "util-linux",
 }
 
 

@@ -45,9 +45,6 @@ GUEST_BUNDLE = "/etc/ssl/certs/ca-certificates.crt"
 ZONES = Path("/usr/share/zoneinfo")
 LOCALE = Path("/usr/lib/locale/C.utf8")
 
-# memcpy by `rep movsb` is slow where the processor is emulated, and not needed where it is not
-TUNABLES = "glibc.cpu.x86_rep_movsb_threshold=0x40000000:glibc.cpu.x86_rep_stosb_threshold=0x40000000"
-
 
 def folder(path: str, mode: int = 0o755, layer: Layer = "runtime") -> ImageFile:
     return ImageFile(path, FileKind.DIRECTORY, mode, layer)
@@ -72,7 +69,6 @@ def boot_settings(natives: Natives) -> BootSettings:
         "PYTHONDONTWRITEBYTECODE": "1",  # everything is compiled
         "PYTHONCOERCECLOCALE": "0",  # UTF-8 mode needs no locale: no search for one
         "PYTHONNOUSERSITE": "1",
-        "GLIBC_TUNABLES": TUNABLES,
     }
     if wants_locale(natives):
         environment["LANG"] = "C.UTF-8"
