@@ -171,10 +171,13 @@ def start(
     tokens: Sequence[tuple[str, str]] = (),
     python: str | None = None,
     extra: Sequence[str] = (),
+    prefix: Sequence[str] = (),
+    network: bool = True,
 ) -> Iterator[Guest]:
     """Builds the app (a Python script or project, a folder with main.c, or an image) and boots it under TCG.
 
-    memory in MiB; ports: of the guest, forwarded from free ones of the host; extra: more arguments of QEMU.
+    memory in MiB; ports: of the guest, forwarded from free ones of the host; extra: more arguments of QEMU; prefix: a
+    command that runs QEMU's (ip netns exec ...); network False: no network but what `extra` brings.
     """
     image = app if isinstance(app, Image) else images.build(app, python)
     qemu = find_qemu()
@@ -184,26 +187,23 @@ def start(
     pairs = [("env", f"{k}={v}") for k, v in settings.items()] + [("arg", a) for a in arguments] + list(tokens)
     channels = Channels()
     console, serial, report = channels.descriptors
-    guest = Guest(
-        machine.command(
-            str(qemu),
-            machine.Guest(
-                image=image.path,
-                machine=machine.load(profile),
-                memory=memory,
-                accelerator="tcg",
-                append=machine.encode(pairs),
-                console=console,
-                serial=serial,
-                report=report,
-                forwards=forwards,
-                network=bool(forwards) or image.manifest.network,
-                extra=tuple(extra),
-            ),
+    command = machine.command(
+        str(qemu),
+        machine.Guest(
+            image=image.path,
+            machine=machine.load(profile),
+            memory=memory,
+            accelerator="tcg",
+            append=machine.encode(pairs),
+            console=console,
+            serial=serial,
+            report=report,
+            forwards=forwards,
+            network=network and (bool(forwards) or image.manifest.network),
+            extra=tuple(extra),
         ),
-        channels,
-        forwards,
     )
+    guest = Guest([*prefix, *command], channels, forwards)
     try:
         yield guest
     finally:
