@@ -103,8 +103,10 @@ def populate(root: Path) -> None:
     for i in range(700):
         (root / "many" / f"name-{i:04}-{'x' * (i % 40)}").write_bytes(b"%d" % i)
     (root / "sizes").mkdir()
+    (root / "keep").mkdir()  # no name of the random operations
     for size in (0, 1, 4095, 4096, 4097, 8192, 12345):
         (root / "sizes" / str(size)).write_bytes(bytes(random.Random(size).randbytes(size)))
+        (root / "keep" / str(size)).write_bytes((root / "sizes" / str(size)).read_bytes())
     (root / "a" / "b" / "c").mkdir(parents=True)
     (root / "a" / "b" / "file").write_text("hello\n")
     (root / "empty").mkdir()
@@ -427,7 +429,192 @@ def punch(fd: int, offset: int, n: int) -> int:
     return -ctypes.get_errno()
 
 
-@pytest.mark.parametrize("seed", range(int(os.environ.get('SEEDS', '12'))))
+@pytest.mark.parametrize("seed", range(12))
 def test_random_operations_agree_with_linux(both: tuple[Guest, Host], seed: int) -> None:
     """Operations over image and new files alike, on the same tree all the time."""
     Pair(*both, seed).run(1500)
+
+
+def test_a_written_file_is_mapped_by_its_own_pages(both: tuple[Guest, Host]) -> None:
+    guest, _ = both
+    library, ffi = guest.library, guest.ffi
+    fd = guest.open("/keep/8192", os.O_RDWR)
+    page = ffi.new("void **")
+    assert library.page_of(fd, 2, 0, page) == -errno.ENXIO
+    assert library.page_of(fd, 0, 0, page) == 0
+    image = page[0]
+    assert library.page_of(fd, 0, 1, page) == 0 and page[0] != image, "a writable page is the file's own"
+    written = page[0]
+    assert guest.pwrite(fd, b"seen through the mapping", 10) == 24
+    assert bytes(ffi.buffer(ffi.cast("char *", written) + 10, 24)) == b"seen through the mapping"
+    assert guest.pread(fd, 24, 10) == b"seen through the mapping"
+    library.page_put(written)
+    guest.close(fd)
+
+
+def test_descriptors_are_the_lowest_free_ones(both: tuple[Guest, Host]) -> None:
+    guest, _ = both
+    library = guest.library
+    first = [guest.open("/keep/1", os.O_RDONLY) for _ in range(200)]
+    assert first == list(range(200))
+    for fd in (150, 7, 64):
+        assert guest.close(fd) == 0
+    assert [library.sys_dup(0) for _ in range(4)] == [7, 64, 150, 200]
+    assert guest.close(500) == -errno.EBADF and library.sys_dup(500) == -errno.EBADF
+    assert library.sys_dup2(0, 0) == 0 and library.sys_dup3(0, 0, 0) == -errno.EINVAL
+    assert library.sys_dup2(0, 900) == 900 and library.sys_dup2(0, 1024) == -errno.EBADF
+    assert library.sys_fcntl(0, 0, 901) == 901, "F_DUPFD"
+    assert library.sys_dup3(0, 902, os.O_CLOEXEC) == 902
+    assert [library.sys_fcntl(fd, 1, 0) for fd in (901, 902, 903)] == [0, 1, -errno.EBADF]
+    assert library.sys_close_range(3, 0xFFFFFFFF, 4) == 0 and library.sys_fcntl(901, 1, 0) == 1
+    assert library.sys_close_range(5, 3, 0) == -errno.EINVAL
+    assert library.sys_close_range(0, 0xFFFFFFFF, 0) == 0 and guest.close(0) == -errno.EBADF
+    many = [guest.open("/keep/1", os.O_RDONLY) for _ in range(1025)]
+    assert many[1023] == 1023 and many[1024] == -errno.EMFILE
+    assert library.sys_close_range(0, 0xFFFFFFFF, 0) == 0
+
+
+def test_flock_excludes_and_closing_lets_go(both: tuple[Guest, Host]) -> None:
+    guest, _ = both
+    flock = guest.library.sys_flock
+    shared, exclusive, unlock, now = 1, 2, 8, 4
+    one, two = guest.open("/keep/lock", os.O_RDWR | os.O_CREAT), guest.open("/keep/lock", os.O_RDWR)
+    assert flock(one, shared) == 0 and flock(two, shared | now) == 0
+    assert flock(two, exclusive | now) == -errno.EAGAIN, "the other still shares it"
+    assert flock(one, exclusive | now) == 0, "the failed try gave up its own share"
+    assert flock(two, exclusive) == -512, "blocks until a signal"
+    assert flock(one, unlock) == 0 and flock(two, exclusive | now) == 0
+    assert guest.close(two) == 0 and flock(one, exclusive | now) == 0
+    guest.close(one)
+
+
+def test_record_locks_split_and_join(both: tuple[Guest, Host]) -> None:
+    guest, _ = both
+    ffi, library = guest.ffi, guest.library
+    set_process, get_file, set_file = 6, 36, 37
+
+    def lock(fd: int, command: int, kind: int, start: int, length: int) -> tuple[int, tuple[int, int, int]]:
+        record = ffi.new("struct { short type, whence; int64_t start, length; int pid; } *")
+        record.type, record.start, record.length = kind, start, length
+        result = library.sys_fcntl(fd, command, int(ffi.cast("uintptr_t", record)))
+        return result, (record.type, record.start, record.length)
+
+    read, write, none = 0, 1, 2
+    one, two = guest.open("/keep/lock", os.O_RDWR | os.O_CREAT), guest.open("/keep/lock", os.O_RDWR)
+    assert lock(one, set_process, write, 0, 100)[0] == 0
+    assert lock(two, set_process, write, 0, 100)[0] == 0, "one process never locks itself out"
+    assert lock(two, set_file, read, 50, 1)[0] == -errno.EAGAIN
+    assert lock(one, set_process, none, 40, 20)[0] == 0
+    assert lock(two, get_file, write, 0, 0)[1] == (write, 0, 40)
+    assert lock(two, set_file, write, 40, 20)[0] == 0
+    assert lock(two, get_file, write, 60, 0)[1] == (write, 60, 40)
+    assert lock(one, set_process, read, 60, 40)[0] == 0
+    assert lock(two, set_file, read, 60, 40)[0] == 0 and lock(two, set_file, write, 60, 40)[0] == -errno.EAGAIN
+    third = guest.open("/keep/lock", os.O_RDWR)
+    guest.close(third)
+    assert lock(two, set_file, write, 0, 0)[0] == 0, "closing any descriptor dropped the process's locks"
+    assert lock(one, set_process, read, 1000, 1)[0] == -errno.EAGAIN
+    guest.close(two)
+    assert lock(one, set_process, read, 1000, 1)[0] == 0
+    guest.close(one)
+
+
+def test_sendfile_and_copies(both: tuple[Guest, Host]) -> None:
+    guest, host = both
+    ffi, library = guest.ffi, guest.library
+    body = random.Random(1).randbytes(300_000)
+    source = guest.open("/keep/source", os.O_RDWR | os.O_CREAT)
+    assert guest.write(source, body) == len(body)
+    target = guest.open("/keep/target", os.O_RDWR | os.O_CREAT)
+    offset = ffi.new("int64_t *", 1000)
+    assert library.sys_sendfile(target, source, offset, 1 << 40) == len(body) - 1000
+    assert offset[0] == len(body) and guest.pread(target, len(body), 0) == body[1000:]
+    assert library.sys_sendfile(target, source, offset, 10) == 0
+    offset[0], to = 5, ffi.new("int64_t *", 7)
+    assert library.sys_copy_file_range(source, offset, target, to, 100_000, 0) == 100_000
+    assert (offset[0], to[0]) == (100_005, 100_007) and guest.pread(target, 100_000, 7) == body[5:100_005]
+    offset[0], to[0] = 0, 50
+    assert library.sys_copy_file_range(source, offset, source, to, 100, 0) == -errno.EINVAL, "they overlap"
+    image = guest.open("/keep/4097", os.O_RDONLY)
+    guest.path("ftruncate", target, 0)
+    guest.lseek(target, 0, 0)
+    expected = guest.read(image, 5000)
+    guest.lseek(image, 0, 0)
+    assert library.sys_sendfile(target, image, ffi.NULL, 5000) == 4097
+    assert guest.pread(target, 5000, 0) == expected
+    for fd in (source, target, image):
+        guest.close(fd)
+
+
+def test_seals_keep_a_memfd_as_it_is(both: tuple[Guest, Host]) -> None:
+    guest, _ = both
+    library = guest.library
+    add, get = 1033, 1034
+    fd = library.sys_memfd_create(b"name", 2)
+    assert guest.write(fd, b"sealed") == 6 and library.sys_fcntl(fd, get, 0) == 0
+    assert library.sys_fcntl(fd, add, 2 | 4) == 0, "F_SEAL_SHRINK, F_SEAL_GROW"
+    assert library.sys_ftruncate(fd, 3) == -errno.EPERM and library.sys_ftruncate(fd, 9) == -errno.EPERM
+    assert guest.write(fd, b"x") == -errno.EPERM and guest.pwrite(fd, b"S", 0) == 1
+    assert library.sys_fcntl(fd, add, 8) == 0 and guest.pwrite(fd, b"s", 0) == -errno.EPERM
+    assert library.sys_fcntl(fd, add, 1) == 0 and library.sys_fcntl(fd, add, 1) == -errno.EPERM
+    assert guest.pread(fd, 10, 0) == b"Sealed"
+    guest.close(fd)
+    plain = library.sys_memfd_create(b"name", 0)
+    assert library.sys_fcntl(plain, get, 0) == 1 and library.sys_memfd_create(b"n" * 250, 0) == -errno.EINVAL
+    guest.close(plain)
+
+
+def test_running_out_of_pages_is_enospc_and_nothing_is_lost(both: tuple[Guest, Host]) -> None:
+    guest, _ = both
+    library = guest.library
+    fd = guest.open("/keep/big", os.O_RDWR | os.O_CREAT)
+    live = library.host_pages_live()
+    library.host_pages_limit = live + 20
+    try:
+        written = guest.write(fd, b"x" * 200_000)
+        assert 60_000 < written < 90_000 and guest.write(fd, b"y" * 5000) < 5000
+        assert guest.path("fallocate", fd, 0, 0, 1 << 40) == -errno.ENOSPC
+    finally:
+        library.host_pages_limit = 1 << 40
+    assert guest.pread(fd, written, 0) == b"x" * written
+    assert guest.path("ftruncate", fd, 0) == 0 and library.host_pages_live() == live
+    assert guest.path("ftruncate", fd, 1 << 50) == 0 and guest.pread(fd, 10, 1 << 49) == bytes(10)
+    assert guest.lseek(fd, 0, 3) == -errno.ENXIO and guest.lseek(fd, 5, 4) == 5, "all one hole"
+    assert guest.pwrite(fd, b"data", 1 << 45) == 4 and guest.lseek(fd, 0, 3) == 1 << 45
+    guest.close(fd)
+    guest.path("unlinkat", AT_FDCWD, b"/keep/big", 0)
+    assert library.host_pages_live() == live
+
+
+def test_old_getdents_has_the_same_names(both: tuple[Guest, Host]) -> None:
+    guest, _ = both
+    fd = guest.open("/many", os.O_RDONLY)
+    buffer, names = guest.ffi.new("char[]", 3000), []
+    while (n := guest.library.sys_getdents(fd, buffer, 3000)) > 0:
+        data, at = bytes(guest.ffi.buffer(buffer, n)), 0
+        while at < n:
+            length = int.from_bytes(data[at + 16 : at + 18], "little")
+            names.append((data[at + 18 : at + length - 1].split(b"\0")[0].decode(), data[at + length - 1]))
+            at += length
+    guest.close(fd)
+    listed = guest.listdir("/many")
+    assert not isinstance(listed, int)
+    assert sorted(names) == sorted([*listed, (".", 4), ("..", 4)]) and len(names) > 700
+
+
+def test_the_working_directory_has_a_path_until_it_is_removed(both: tuple[Guest, Host]) -> None:
+    guest, _ = both
+    library, ffi = guest.library, guest.ffi
+    buffer = ffi.new("char[]", 4096)
+    library.sys_mkdirat(AT_FDCWD, b"/wd", 0o755)
+    library.sys_mkdirat(AT_FDCWD, b"/wd/inner", 0o755)
+    assert library.sys_chdir(b"/wd/inner") == 0
+    assert library.sys_getcwd(buffer, 4096) == 10 and ffi.string(buffer) == b"/wd/inner"
+    assert library.sys_getcwd(buffer, 9) == -errno.ERANGE
+    library.sys_renameat2(AT_FDCWD, b"/wd", AT_FDCWD, b"/moved", 0)
+    assert library.sys_getcwd(buffer, 4096) == 13 and ffi.string(buffer) == b"/moved/inner"
+    assert library.sys_unlinkat(AT_FDCWD, b"/moved/inner", 0x200) == 0
+    assert library.sys_getcwd(buffer, 4096) == -errno.ENOENT
+    assert guest.open("new", os.O_CREAT | os.O_WRONLY) == -errno.ENOENT, "nothing new in a removed directory"
+    assert library.sys_chdir(b"..") == 0 and library.sys_getcwd(buffer, 4096) == 7
+    assert library.sys_chdir(b"/") == 0 and library.sys_unlinkat(AT_FDCWD, b"/moved", 0x200) == 0
