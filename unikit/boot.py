@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from unikit import accelerator, machine, ports, report, terminal
+from unikit import absent, accelerator, machine, ports, report, terminal
 from unikit.errors import ExitCode, UserError
 from unikit.image import Image, is_elf
 from unikit.machine import Forward, Guest
@@ -169,6 +169,8 @@ def conclude(ended: Ended, manifest: Manifest, options: Options, progress: Progr
         if log.status is None:
             raise error
         progress.alert(f"{error.message} {error.hint}")
+    if log.status and (advice := absent.advice(log.stderr)):
+        progress.alert(advice)
     if log.status is not None:
         return log.status
     if ended.stopped:
