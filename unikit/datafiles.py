@@ -44,7 +44,8 @@ def collect(walk: Walk) -> list[DataFile]:
                 found += _of_folder(walk.finder, folder, module)
         if module.layer == "app" and module.path is not None:
             found += _named(walk, module, module.path)
-    found += [DataFile(f.host, f.guest, "app", "the application's folder") for f in walk.source.files]
+    whole = [f for f in walk.source.files if ".so" not in f.host.suffixes or wanted(f.host)]
+    found += [DataFile(f.host, f.guest, "app", "the application's folder") for f in whole]
     return found
 
 

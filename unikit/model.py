@@ -71,6 +71,7 @@ class AppKind(str, Enum):
     PROJECT = "project"  # a folder whose pyproject.toml names the entry
     WSGI = "wsgi"
     ASGI = "asgi"
+    FUNCTION = "function"  # called without arguments, as a console script is
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,12 @@
-"""Served applications: `module:attribute` names a WSGI or ASGI object, which a server that is installed then serves."""
+"""`module:attribute`: a WSGI or ASGI object, which a server that is installed then serves, or a function without
+parameters, which is called as a console script would call it."""
 
 from __future__ import annotations
 
 import ast
 import json
 import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,9 +63,11 @@ def plan(served: str, folders: tuple[Path, ...], python: Interpreter, options: S
             code=ExitCode.NO_SUCH_APP,
             hint="run unikit from the folder that holds the module",
         )
-    kind = AppKind(options.interface) if options.interface else _kind(file, attribute, factory)
+    kind = AppKind(options.interface) if options.interface else _kind(file, attribute, factory, python)
     if kind is None:
         kind = _ask(module, attribute, factory, folders, python)
+    if kind is AppKind.FUNCTION:
+        return Plan(kind, _program(module, attribute, False, "", 0), ())
     server = next((s for s in SERVERS[kind] if s == "wsgiref" or _find(s, python.site)), None)
     if server is None:
         raise UserError(
@@ -71,12 +75,14 @@ def plan(served: str, folders: tuple[Path, ...], python: Interpreter, options: S
             code=ExitCode.MODULE_NOT_FOUND,
             hint="install uvicorn (or hypercorn) there",
         )
-    template = jinja2.Environment(keep_trailing_newline=True, trim_blocks=True, lstrip_blocks=True).from_string(
-        (paths.TEMPLATES / "serve.py.j2").read_text()
-    )
     port = options.ports[0] if options.ports else PORT
-    program = template.render(module=module, attribute=attribute, factory=factory, server=server, port=port)
-    return Plan(kind, program, NEEDS[server])
+    return Plan(kind, _program(module, attribute, factory, server, port), NEEDS[server])
+
+
+def _program(module: str, attribute: str, factory: bool, server: str, port: int) -> str:
+    environment = jinja2.Environment(keep_trailing_newline=True, trim_blocks=True, lstrip_blocks=True)
+    template = environment.from_string((paths.TEMPLATES / "serve.py.j2").read_text())
+    return template.render(module=module, attribute=attribute, factory=factory, server=server, port=port)
 
 
 def _find(module: str, folders: tuple[Path, ...]) -> Path | None:
@@ -88,11 +94,13 @@ def _find(module: str, folders: tuple[Path, ...]) -> Path | None:
     return None
 
 
-def _kind(file: Path, attribute: str, factory: bool) -> AppKind | None:
+def _kind(file: Path, attribute: str, factory: bool, python: Interpreter) -> AppKind | None:
     """What the source shows: a function's shape, or a call that is known to make an application."""
     try:
         tree = ast.parse(file.read_bytes())
     except SyntaxError as error:
+        if python.version[:2] > sys.version_info[:2]:
+            return None  # it may well be good Python of that version
         raise UserError(
             f"{file}:{error.lineno}: {error.msg}", code=ExitCode.SYNTAX, details=((error.text or "").rstrip(),)
         ) from error
@@ -100,10 +108,12 @@ def _kind(file: Path, attribute: str, factory: bool) -> AppKind | None:
         return None
     for node in tree.body:
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and node.name == attribute and not factory:
-            if isinstance(node, ast.AsyncFunctionDef) and len(node.args.args) == 3:
+            parameters = len(node.args.posonlyargs) + len(node.args.args)
+            if isinstance(node, ast.AsyncFunctionDef) and parameters == 3:
                 return AppKind.ASGI
-            if isinstance(node, ast.FunctionDef) and len(node.args.args) == 2 and not node.decorator_list:
-                return AppKind.WSGI
+            if isinstance(node, ast.FunctionDef) and not node.decorator_list:
+                required = parameters - len(node.args.defaults)
+                return AppKind.WSGI if parameters == 2 else AppKind.FUNCTION if required == 0 else None
         if isinstance(node, (ast.Assign, ast.AnnAssign)) and isinstance(node.value, ast.Call) and not factory:
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]
             if any(isinstance(t, ast.Name) and t.id == attribute for t in targets):
@@ -125,7 +135,7 @@ def _ask(module: str, attribute: str, factory: bool, folders: tuple[Path, ...], 
             f"importing {module} takes more than {DEADLINE} s", code=ExitCode.NO_SUCH_APP, hint=hint
         ) from error
     answer = done.stdout.rpartition("\n")[2]
-    if answer in ("wsgi", "asgi"):
+    if answer in ("wsgi", "asgi", "function"):
         return AppKind(answer)
     trace = tuple(done.stderr.strip().splitlines()[-12:])
     raise UserError(f"{module}:{attribute} cannot be served", code=ExitCode.NO_SUCH_APP, hint=hint, details=trace)

@@ -19,7 +19,7 @@ FORMS = "APP is a script, a folder with a __main__.py or a pyproject.toml, or mo
 SKIPPED_FOLDERS = {
     "__pycache__", "node_modules", "venv", "env", "build", "dist", "htmlcov", "site-packages", "__pypackages__",
 }  # fmt: skip
-SKIPPED_SUFFIXES = {".pyc", ".pyo", ".py", ".pyi", ".so", ".img", ".unikit", ".qcow2", ".swp"}
+SKIPPED_SUFFIXES = {".pyc", ".pyo", ".py", ".pyi", ".img", ".unikit", ".qcow2", ".swp"}
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,8 @@ def _assemble(app: str, name: str, entry: _Entry, options: Settings, python: Int
         start = Start(f"{GUEST_APP}/__serve__.py", GUEST_APP, tuple(g for _, g in search))
     else:
         start = _start(entry, entry.file, search)
-    data = tuple(_data_files(entry.root, options)) if entry.kind is AppKind.PROJECT or entry.served else ()
+    whole = entry.kind is AppKind.PROJECT or (entry.served and (entry.root / "pyproject.toml").is_file())
+    data = tuple(_data_files(entry.root, options)) if whole else ()
     if entry.kind is AppKind.PACKAGE:
         package = entry.file.parent if entry.file else entry.root
         data = tuple(replace(f, guest=_guest(f.host, entry.root)) for f in _data_files(package, options))

@@ -143,6 +143,17 @@ def test_served_applications_are_told_apart(workshop: Workshop, case: str, monke
     assert "from web import app" in found.launcher
 
 
+@pytest.mark.parametrize("text", ["def run():\n    return 3\n", "from helper import run"])
+def test_a_function_without_parameters_is_called(
+    workshop: Workshop, text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(workshop.app(cli=text, helper="def run(arguments=None): ...").parent)
+    found = workshop.load("cli:run")
+    assert found.kind is AppKind.FUNCTION
+    assert found.needs == ()
+    assert "sys.exit(run())" in found.launcher
+
+
 def test_a_factory_is_called(workshop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
     text = "def make():\n    def app(environ, start_response): ...\n    return app\n"
     monkeypatch.chdir(workshop.app(web=text).parent)
