@@ -102,7 +102,7 @@ static inline void poll_on(struct poller *p, struct wait_queue *q)
 }
 static inline unsigned file_poll(struct file *f, struct poller *p)
 {
-    return f->ops->poll ? f->ops->poll(f, p) : 0x45u; /* EPOLLIN | EPOLLOUT | EPOLLRDNORM */
+    return f->ops->poll ? f->ops->poll(f, p) : 0x145u; /* EPOLLIN, OUT, RDNORM, WRNORM */
 }
 /* Closing: epoll instances forget the file (weak no-op default where there is no epoll). */
 void epoll_forget(struct file *);

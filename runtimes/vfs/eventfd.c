@@ -61,7 +61,7 @@ static unsigned eventfd_poll(struct file *f, struct poller *poller)
 {
     struct eventfd *e = f->data;
     poll_on(poller, &e->queue);
-    return (e->count ? EPOLLIN | EPOLLRDNORM : 0) | (e->count < UINT64_MAX - 1 ? EPOLLOUT | EPOLLWRNORM : 0);
+    return (e->count ? EPOLLIN : 0) | (e->count < UINT64_MAX - 1 ? EPOLLOUT : 0);
 }
 
 static void eventfd_release(struct file *f)

@@ -9,6 +9,8 @@
 #include "node.h"
 #include "pipe.h"
 
+PROVIDES(fifo);
+
 static void leave(struct node *node, struct file *f)
 {
     struct pipe *p = node->data;

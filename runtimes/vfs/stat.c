@@ -56,7 +56,7 @@ static int file_stat(struct file *f, struct stat *s)
     s->st_dev = DEVICE_NAMELESS;
     s->st_ino = f->inode;
     s->st_nlink = 1;
-    s->st_mode = 0600;
+    s->st_mode = f->ops->socket ? NODE_SOCKET | 0777 : 0600;
     s->st_blksize = PAGE_SIZE;
     return 0;
 }

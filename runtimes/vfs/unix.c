@@ -349,8 +349,6 @@ static int unix_shutdown(struct file *f, int how)
     struct unix_socket *s = f->data;
     unsigned mine = (unsigned)how + 1; /* SHUT_RD, SHUT_WR, SHUT_RDWR */
 
-    if (connects(s) && s->state == UNIX_FRESH)
-        return -ENOTCONN;
     s->shut |= mine;
     if (s->peer && connects(s)) {
         s->peer->shut |= (mine & SHUT_RECEIVE ? SHUT_SEND : 0) | (mine & SHUT_SEND ? SHUT_RECEIVE : 0);
@@ -478,6 +476,8 @@ static ssize_t send_stream(struct file *f, struct socket_message *m)
 static int target_of(struct unix_socket *s, const struct socket_message *m, struct unix_socket **to)
 {
     int result = 0;
+    if ((s->shut & SHUT_SEND) && (!connects(s) || s->state == UNIX_CONNECTED))
+        return -EPIPE;
     if (m->name && m->name_length && s->common.type == SOCK_DGRAM) {
         result = unix_find(m->name, m->name_length, to);
         if (result == 0 && (*to)->common.type != s->common.type)
@@ -507,7 +507,7 @@ static ssize_t send_to(struct file *f, struct unix_socket *to, struct socket_mes
     struct packet *p;
     ssize_t result;
 
-    if ((s->shut & SHUT_SEND) || (to->shut & SHUT_RECEIVE))
+    if (to->shut & SHUT_RECEIVE)
         return -EPIPE;
     if (n > limit_of(s))
         return -EMSGSIZE;
@@ -658,7 +658,7 @@ static ssize_t receive_stream(struct file *f, struct socket_message *m)
     m->name_length = 0;
     m->flags &= MSG_PEEK | MSG_CMSG_CLOEXEC;
     if (flags & MSG_OOB)
-        return -EOPNOTSUPP;
+        return -EINVAL; /* there never is any */
     if (s->state != UNIX_CONNECTED)
         return -EINVAL;
     if (m->io->left == 0)
@@ -701,8 +701,6 @@ static ssize_t receive_datagram(struct file *f, struct socket_message *m)
     packet_control_out(p, m, s->common.pass_credentials, (flags & MSG_PEEK) != 0);
     if ((size_t)n < length)
         m->flags |= MSG_TRUNC;
-    if (s->common.type == SOCK_SEQPACKET)
-        m->flags |= MSG_EOR;
     if (!(flags & MSG_PEEK)) {
         s->queued -= length;
         remove_packet(s, p);
@@ -749,17 +747,21 @@ static unsigned unix_poll(struct file *f, struct poller *poller)
 static int unix_set_option(struct file *f, int level, int option, const void *value, unsigned length)
 {
     struct unix_socket *s = f->data;
+    if (level != SOL_SOCKET)
+        return -EOPNOTSUPP;
     return socket_common_set(&s->common, level, option, value, length);
 }
 
 static int unix_get_option(struct file *f, int level, int option, void *value, unsigned *length)
 {
     struct unix_socket *s = f->data;
-    if (level == SOL_SOCKET && option == SO_ERROR)
+    if (level != SOL_SOCKET)
+        return -EOPNOTSUPP;
+    if (option == SO_ERROR)
         return socket_option_int(-take_error(s), value, length);
-    if (level == SOL_SOCKET && option == SO_ACCEPTCONN)
+    if (option == SO_ACCEPTCONN)
         return socket_option_int(s->state == UNIX_LISTENING, value, length);
-    if (level == SOL_SOCKET && option == SO_PEERCRED) {
+    if (option == SO_PEERCRED) {
         struct credentials nobody = {.pid = 0, .uid = ~0u, .gid = ~0u};
         const struct credentials *c = s->state == UNIX_FRESH ? &nobody : &s->peer_credentials;
         *length = min(*length, (unsigned)sizeof(*c));
