@@ -106,7 +106,8 @@ int fifo_open(struct node *, struct file *) WEAK;
 void watch_notify(struct node *, unsigned event, unsigned cookie, const char *name, size_t length) WEAK;
 /* The same for an open file: the directory it is in hears of it too. */
 void watch_notify_file(struct file *, unsigned event) WEAK;
-static inline void node_event(struct node *n, unsigned event, unsigned cookie, const char *name, size_t length)
+static inline void node_event(struct node *n, unsigned event, unsigned cookie, const char *name,
+                              size_t length)
 {
     if (unlikely(!list_empty(&n->watches)))
         watch_notify(n, event, cookie, name, length);

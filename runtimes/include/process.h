@@ -5,7 +5,8 @@
 #include "kernel.h"
 
 #define PROCESS_ID 100
-/* The Linux that the calls are modelled on: uname(2), /proc/version. Programs compare it (glibc, libuv, psutil). */
+/* The Linux that the calls are modelled on: uname(2), /proc/version. Programs compare it (glibc, libuv,
+ * psutil). */
 #define SYSTEM_RELEASE "6.1.0-unikit"
 
 extern int process_id; /* getpid(2), also the first thread's tid */

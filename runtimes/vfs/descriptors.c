@@ -42,7 +42,7 @@ static bool grow(unsigned wanted)
     unsigned size = room ? room : WORD_BITS;
     while (size <= wanted)
         size *= 2;
-    struct file **more_files = kzalloc(size * sizeof(*more_files));
+    struct file **more_files = kzalloc(size * sizeof(struct file *));
     uint64_t *more_used = kzalloc(size / 8), *more_cloexec = kzalloc(size / 8);
 
     if (!more_files || !more_used || !more_cloexec) {
@@ -52,7 +52,7 @@ static bool grow(unsigned wanted)
         return false;
     }
     if (room) {
-        memcpy(more_files, files, room * sizeof(*files));
+        memcpy(more_files, files, room * sizeof(struct file *));
         memcpy(more_used, used, room / 8);
         memcpy(more_cloexec, cloexec, room / 8);
     }

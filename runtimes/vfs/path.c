@@ -179,6 +179,7 @@ int walk(struct walk *w, struct node *start, const char *path, unsigned flags)
         }
 
         if (!last) {
+            assert(next != NULL); /* absent names are told by an error */
             node_put(here);
             here = next;
             path = rest;

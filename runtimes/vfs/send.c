@@ -237,11 +237,11 @@ SYSCALL(splice, int in_fd, int64_t __user *user_in, int out_fd, int64_t __user *
     long result = both(out_fd, in_fd, &out, &in);
     if (result)
         return result;
-    if (!is_pipe(in) && !is_pipe(out))
-        result = -EINVAL;
-    else if ((is_pipe(in) && user_in) || (is_pipe(out) && user_out))
+    bool possible =
+        (is_pipe(in) || is_pipe(out)) && in->ops->read && out->ops->write && !(out->flags & O_APPEND);
+    if ((is_pipe(in) && user_in) || (is_pipe(out) && user_out))
         result = -ESPIPE;
-    else if (!in->ops->read || !out->ops->write || out->flags & O_APPEND)
+    else if (!possible)
         result = -EINVAL;
     if (!result)
         result = place(in, user_in ? &in_offset : NULL, &from);

@@ -558,13 +558,12 @@ static int tree_rename(struct node *from, const char *name, size_t length, struc
     if (over == moved)
         goto out; /* two names of one file: nothing happens */
     if (over) {
-        if (node_is_directory(over) && lies_in(from, over))
-            error = -ENOTEMPTY;
-        else if (node_is_directory(moved) && !node_is_directory(over))
+        bool above = node_is_directory(over) && lies_in(from, over);
+        if (!above && node_is_directory(moved) && !node_is_directory(over))
             error = -ENOTDIR;
-        else if (!node_is_directory(moved) && node_is_directory(over))
+        else if (!above && !node_is_directory(moved) && node_is_directory(over))
             error = -EISDIR;
-        else if (node_is_directory(over) && !is_empty(tree_of(over)))
+        else if (above || (node_is_directory(over) && !is_empty(tree_of(over))))
             error = -ENOTEMPTY;
         if (error)
             goto out;
@@ -822,6 +821,8 @@ int tree_directory(const char *path, const struct node_ops *ops, uint32_t device
 
     if (!tree_root && root_start)
         root_start();
+    if (!tree_root)
+        return -ENOENT;
     here = node_get(tree_root);
     while (*path == '/')
         path++;

@@ -17,8 +17,9 @@ from .conftest import ROOT
 COMPONENTS = [
     f"vfs/{name}"
     for name in (
-        "access", "at", "attributes", "close", "cwd", "data", "descriptors", "dup", "erofs", "fcntl", "file", "getdents",
-        "io", "kernel_file", "link", "locks", "memfd", "mkdir", "mknod", "names", "open", "path", "read", "readlink",
+        "access", "at", "attributes", "close", "cwd", "data", "descriptors", "dup", "erofs", "fcntl", "file",
+        "getdents", "io", "kernel_file", "link", "locks", "memfd", "mkdir", "mknod", "names", "open", "path", "read",
+        "readlink",
         "rename", "seek", "send", "stat", "statfs", "sync", "times", "tree", "truncate", "unlink", "write",
     )
 ]  # fmt: skip
@@ -276,8 +277,10 @@ def test_the_image_reads_as_the_tree_it_was_made_of(both: tuple[Guest, Host]) ->
 
 PATHS = [
     "/a/b/file", "/a/hard", "/a/b/file/", "/a/b/file/x", "/a/b", "/a/b/", "/a//b/./../b/file", "/link", "/link/",
-    "/link/file", "/link/../b/file", "/dangling", "/dangling/", "/loop", "/loop/x", "/nothing", "/nothing/x", "/", "/..",
-    "/a/../../a/b", "/many/name-0000-", "/many/name-0699-" + "x" * 19, "/many/name-0350-" + "x" * 30, "/many/name", "/many/zzz",
+    "/link/file", "/link/../b/file", "/dangling", "/dangling/", "/loop", "/loop/x", "/nothing", "/nothing/x",
+    "/", "/..", "/a/../../a/b", "/many/name-0000-", "/many/name-0699-" + "x" * 19, "/many/name-0350-" + "x" * 30,
+    "/many/name",
+    "/many/zzz",
     "/many/" + "n" * 255, "/many/" + "n" * 256, "/sizes/0", "/a/b/c/d/e", "",
 ]  # fmt: skip
 
@@ -345,7 +348,8 @@ class Pair:
             case "rename":
                 pair = guest.path("renameat2", at, e(one), at, e(two), 0), attempt(os.rename, here, there)
             case "link":
-                pair = guest.path("linkat", at, e(one), at, e(two), 0), attempt(os.link, here, there, follow_symlinks=False)
+                other = attempt(os.link, here, there, follow_symlinks=False)
+                pair = guest.path("linkat", at, e(one), at, e(two), 0), other
             case "symlink":
                 target = r.choice(["a/b", "x", "./a", "file"])
                 pair = guest.path("symlinkat", e(target), at, e(one)), attempt(os.symlink, target, here)
@@ -392,12 +396,14 @@ class Pair:
                 self.agree(f"pwrite {n} {offset}", guest.pwrite(mine, body, offset), host.pwrite(other, body, offset))
             case "seek":
                 whence = r.choice((0, 1, 2))
-                self.agree(f"lseek {offset} {whence}", guest.lseek(mine, offset, whence), host.lseek(other, offset, whence))
+                theirs = host.lseek(other, offset, whence)
+                self.agree(f"lseek {offset} {whence}", guest.lseek(mine, offset, whence), theirs)
             case "close":
                 del self.open_files[at]
                 self.agree("close", guest.close(mine), host.close(other))
             case "ftruncate":
-                self.agree(f"ftruncate {offset}", guest.path("ftruncate", mine, offset), attempt(os.ftruncate, other, offset))
+                theirs = attempt(os.ftruncate, other, offset)
+                self.agree(f"ftruncate {offset}", guest.path("ftruncate", mine, offset), theirs)
             case "fallocate":
                 theirs = attempt(os.posix_fallocate, other, offset, n)
                 self.agree(f"fallocate {offset} {n}", guest.path("fallocate", mine, 0, offset, n), theirs)
@@ -520,7 +526,7 @@ def test_record_locks_split_and_join(both: tuple[Guest, Host]) -> None:
 
 
 def test_sendfile_and_copies(both: tuple[Guest, Host]) -> None:
-    guest, host = both
+    guest, _ = both
     ffi, library = guest.ffi, guest.library
     body = random.Random(1).randbytes(300_000)
     source = guest.open("/keep/source", os.O_RDWR | os.O_CREAT)
