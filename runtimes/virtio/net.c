@@ -178,12 +178,10 @@ static void frame_deliver(struct net *net)
 
 static void send_reclaim(struct net *net);
 
-static void net_poll(struct network_device *network)
+static void receive_frames(struct net *net)
 {
-    struct net *net = container_of(network, struct net, network);
     struct net_buffer *piece;
     uint32_t written;
-    send_reclaim(net);
     while ((piece = virtio_queue_take(net->receive, &written))) {
         net->posted--;
         enum net_received what = net_receive(&net->receiver, piece, written);
@@ -197,12 +195,23 @@ static void net_poll(struct network_device *network)
     receive_refill(net);
 }
 
+/* The interrupt is asked for anew each time: the device compares an index that taking frames has moved past.
+ */
+static void net_poll(struct network_device *network)
+{
+    struct net *net = container_of(network, struct net, network);
+    send_reclaim(net);
+    if (!virtio_queue_pending(net->receive))
+        return;
+    do
+        receive_frames(net);
+    while (virtio_queue_interrupts_on(net->receive));
+}
+
 static void receive_interrupt(struct virtio_queue *q)
 {
-    virtio_queue_interrupts_off(q);
-    do
-        network_flush(); /* comes back to net_poll() */
-    while (virtio_queue_interrupts_on(q));
+    (void)q;
+    network_flush(); /* comes back to net_poll() */
 }
 
 /* ---- sending */
