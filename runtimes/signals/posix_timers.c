@@ -14,7 +14,6 @@ struct posix_timer {
     struct alarm alarm;
     int id, notify, number, tid; /* tid: of SIGEV_THREAD_ID, else 0 */
     uint64_t value;
-    uint64_t overrun;
     int last_overrun;
 };
 
@@ -23,18 +22,16 @@ static struct posix_timer *timers[MOST];
 static void fire(struct alarm *a, uint64_t times)
 {
     struct posix_timer *p = container_of(a, struct posix_timer, alarm);
-    p->overrun = times - 1;
     if (p->notify == SIGEV_NONE)
         return;
     struct thread *to = NULL;
     if (p->tid && !(to = thread_by_tid(p->tid)))
         return;
-    uint64_t pending = to ? to->signals.pending : signals_pending_for(current);
-    if (pending & BIT(p->number) && p->number < SIGRTMIN) {
+    if (signal_queued(to, p->number, SI_TIMER, p->id)) {
         p->last_overrun = (int)min((uint64_t)p->last_overrun + times, (uint64_t)OVERRUN_MOST);
         return;
     }
-    p->last_overrun = (int)min(p->overrun, (uint64_t)OVERRUN_MOST);
+    p->last_overrun = (int)min(times - 1, (uint64_t)OVERRUN_MOST);
     signal_send(to, &(struct signal_info){.number = p->number,
                                           .code = SI_TIMER,
                                           .sender = p->id,

@@ -41,7 +41,7 @@ bool signal_is_ignored(int number)
 
 static void notify(struct thread *t)
 {
-    if (t == current)
+    if (t == current && t->state == THREAD_RUNNING)
         return_work = true;
     thread_wake(t); /* the current thread may be waiting, too: the CPU idles in its place */
 }
@@ -96,6 +96,17 @@ int signal_send(struct thread *to, const struct signal_info *info)
         notify(t);
     wake_all(&signal_arrivals, 0);
     return 0;
+}
+
+bool signal_queued(const struct thread *to, int number, int code, int sender)
+{
+    const struct list *queue = to ? &to->signals.queue : &process_queue;
+    list_for_each (link, queue) {
+        const struct signal_info *info = &list_entry(link, struct pending, link)->info;
+        if (info->number == number && info->code == code && info->sender == sender)
+            return true;
+    }
+    return false;
 }
 
 /* The lowest number first; what an instruction of the thread itself raised before all others. */

@@ -42,6 +42,8 @@ extern struct wait_queue signal_arrivals;
 
 /* What is pending for this thread, its own and the process's, blocked or not. */
 uint64_t signals_pending_for(const struct thread *t);
+/* Does such a signal wait already, in the queue of a thread or (NULL) of the process? */
+bool signal_queued(const struct thread *to, int number, int code, int sender);
 /* Takes the next pending signal out of `set` for the current thread; 0: none. */
 int signal_take(uint64_t set, struct signal_info *info);
 /* The current thread blocks these from now on. Signals for the process that it now blocks find another
