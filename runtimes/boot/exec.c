@@ -141,8 +141,7 @@ static void append(struct pointers *p, uint64_t value)
 static bool same_variable(const char *a, const char *b)
 {
     const char *end = strchr(a, '=');
-    size_t n = end ? (size_t)(end - a) + 1 : strlen(a) + 1;
-    return strncmp(a, b, n) == 0;
+    return end ? strncmp(a, b, (size_t)(end - a) + 1) == 0 : strcmp(a, b) == 0;
 }
 
 /* Is there a later setting of the same variable? */

@@ -4,7 +4,6 @@
  */
 #include "space.h"
 
-
 typedef int (*range_function)(uintptr_t start, uintptr_t end, const struct mapping *);
 
 /* What is touched again is zero, or the file's; shared memory keeps its content. */

@@ -5,8 +5,9 @@
 #include "report.h"
 #include "syscall_names.h"
 
-#define MOST 64 /* different calls; a program that makes more is probing, and the first ones tell the story  \
-                 */
+#define MOST                                                                                                 \
+    64 /* different calls; a program that makes more is probing, and the first ones tell the story           \
+        */
 
 static struct {
     unsigned long number, times;

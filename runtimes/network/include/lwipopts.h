@@ -43,7 +43,7 @@
 #define LWIP_IPV6_SCOPES               1
 #define LWIP_IPV6_FRAG                 1
 #define LWIP_IPV6_REASS                1
-#define IPV6_FRAG_COPYHEADER             1 /* pointers are 64 bits: the helper does not fit over the header */
+#define IPV6_FRAG_COPYHEADER           1 /* pointers are 64 bits: the helper does not fit over the header */
 #define LWIP_ND6_QUEUEING              1
 #define LWIP_ND6_RDNSS_MAX_DNS_SERVERS 0
 #define LWIP_IGMP                      1
