@@ -137,7 +137,7 @@ def _stubs(names: Iterable[str], stdlib: str) -> Iterator[Unit]:
         text = LEFT_OUT.format(name=name).encode()
         path = cache.entry("stub", digest(text), ".py")
         cache.store(path, text)
-        yield Unit(path, f"{stdlib}/{name}.py")
+        yield Unit(path, f"{stdlib}/{name.replace('.', '/')}.py")
 
 
 def _data(files: Iterable[DataFile]) -> Iterator[ImageFile]:

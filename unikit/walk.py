@@ -38,6 +38,7 @@ class Walk:
         self._undeclared: list[tuple[Module, str, Edge]] = []
         self._active: set[str] = set()
         self._stars: list[tuple[str, str, Edge]] = []
+        self._star_words: dict[str, set[str]] = {}  # what modules get by `from x import *`
         self._excluded = frozenset(n for n in source.settings.exclude if _is_module(n))
         self._computed = False
 
@@ -181,6 +182,7 @@ class Walk:
         for importer, name, edge in stars:
             scanned, package = self.scanned.get(name), self.finder.find(name)
             importing = self.graph.nodes[f"module:{importer}"]["node"]
+            self._star_words.setdefault(importer, set()).update(scanned.exports if scanned else ())
             for export in scanned.exports if scanned and package and package.folders else ():
                 if self.finder.find(f"{name}.{export}"):
                     self.want(importing, f"{name}.{export}", edge)
@@ -300,6 +302,8 @@ class Walk:
         own, top = importer.name.partition(".")[0], name.partition(".")[0]
         if {(importer.name, top), (importer.name, name)} & stdlib.CUT:
             return True
+        if name in stdlib.FALLBACKS and (edge.conditional or edge.lazy):
+            return self.finder.find(stdlib.FALLBACKS[name]) is not None
         return edge.lazy and top in stdlib.TOOLS and own != top and edge.origin == "static"
 
     @staticmethod
@@ -357,8 +361,9 @@ class Walk:
             module: Module = self.graph.nodes[f"module:{name}"]["node"]
             if module.layer == "interpreter":
                 continue
-            words = rule.app_words if module.layer == "app" else rule.package_words
-            if name not in options and any(words.search(w) for w in scanned.words):
+            wanted = rule.app_words if module.layer == "app" else rule.package_words
+            words = scanned.words | self._star_words.get(name, set())
+            if name not in options and any(wanted.search(w) for w in words):
                 return True
             if module.layer != "app" and name.partition(".")[0] in {o.partition(".")[0] for o in options}:
                 continue  # these offer the option to others

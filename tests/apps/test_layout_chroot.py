@@ -63,12 +63,13 @@ if __name__ == "__main__":
 """
 
 STDLIB = """
-import asyncio, bz2, concurrent.futures, csv, ctypes, datetime, decimal, email.mime.text, hashlib, io, json, locale,
-logging.config import lzma, pickle, sqlite3, struct, tempfile, threading, time, traceback, unicodedata, uuid,
-warnings, xml.etree.ElementTree import zipfile, zoneinfo
-logging.config.dictConfig({"version": 1, "handlers": {"h": {"class": "logging.StreamHandler", "stream":
-"ext://sys.stdout"}},
-                           "root": {"handlers": ["h"], "level": "INFO"}})
+import asyncio, bz2, concurrent.futures, csv, ctypes, datetime, decimal, email.mime.text, hashlib, io, json, locale
+import logging.config, lzma, pickle, sqlite3, struct, tempfile, threading, time, traceback, unicodedata, uuid, warnings
+import xml.etree.ElementTree, zipfile, zoneinfo
+logging.config.dictConfig({
+    "version": 1, "handlers": {"h": {"class": "logging.StreamHandler", "stream": "ext://sys.stdout"}},
+    "root": {"handlers": ["h"], "level": "INFO"},
+})
 logging.info("log")
 assert time.strptime("2020-01-02", "%Y-%m-%d").tm_yday == 2
 assert datetime.datetime(2020, 7, 1, tzinfo=zoneinfo.ZoneInfo("Europe/Berlin")).utcoffset().seconds == 7200

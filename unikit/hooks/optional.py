@@ -57,10 +57,22 @@ RULES = (
             ("flask.app", _words("generate_password_hash", "check_password_hash")),
         ),
     ),
+    Optional(
+        modules=("concurrent.futures.process",),
+        why="pools of processes",
+        app_words=_words("ProcessPoolExecutor"),
+        package_words=_words("ProcessPoolExecutor"),
+    ),
+    Optional(
+        modules=("multiprocessing.managers", "multiprocessing.sharedctypes"),
+        why="objects shared between processes",
+        app_words=_words("multiprocessing"),
+        package_words=_words("managers", "Manager", "BaseManager", "SyncManager", "sharedctypes", "Raw(Array|Value)"),
+    ),
 )  # fmt: skip
 
 # one pattern for everything above and TOOL_WORDS: which words the scanner has to report
 WORDS = (
     r"ssl|tls|https|wss|scrypt|pbkdf2_hmac|_hashlib|ripemd160|sha512_2|sm3|md5_sha1|wrap_socket|create_default_context"
-    r"|_password_hash|adhoc|\bbreakpoint\b|\bhelp\b"
+    r"|_password_hash|adhoc|ProcessPoolExecutor|multiprocessing|manager|sharedctypes|RawArray|RawValue|\bbreakpoint\b|\bhelp\b"
 )

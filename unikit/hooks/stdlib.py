@@ -6,7 +6,7 @@ from __future__ import annotations
 START = (
     "encodings", "encodings.aliases", "encodings.utf_8", "encodings.ascii", "encodings.latin_1",
     "codecs", "io", "abc", "site", "os", "stat", "posixpath", "genericpath", "_collections_abc", "_sitebuiltins",
-    "importlib._bootstrap", "importlib._bootstrap_external", "zipimport",
+    "zipimport",
 )  # fmt: skip
 
 # what the interpreter itself imports later, by name, from C
@@ -72,7 +72,15 @@ CUT = frozenset({
     # the loaders' optional methods: whoever uses them has imported importlib.resources or importlib.metadata
     ("importlib._bootstrap_external", "importlib.metadata"), ("importlib._bootstrap_external", "importlib.readers"),
     ("zipimport", "importlib.readers"),
+    ("multiprocessing.connection", "xmlrpc.client"),  # XmlListener, which nothing documents
 })  # fmt: skip
+
+# what the standard library imports only where something else is missing, and what that is
+FALLBACKS = {
+    "_pydecimal": "_decimal", "_pydatetime": "_datetime", "_py_abc": "_abc", "_threading_local": "_thread",
+    "_pyio": "_io", "_dummy_thread": "_thread", "_osx_support": "posix", "_aix_support": "posix",
+    "_bootsubprocess": "posix",
+}  # fmt: skip
 
 # what comes with a module, by way of the loaders' optional methods
 WITH = {

@@ -19,7 +19,9 @@ def frozen_names() -> list[str]:
     names = getattr(_imp, "_frozen_module_names", None)
     found = set(names()) if names else set()
     found.update(n for n in (*sys.stdlib_module_names, "importlib._bootstrap") if _imp.is_frozen(n))
-    return sorted(n for n in found if _imp.is_frozen(n) and not n.startswith("__"))
+    found = {n for n in found if _imp.is_frozen(n) and not n.startswith("__")}
+    # frozen by other names, and in sys.modules from the start
+    return sorted(found | {"importlib._bootstrap", "importlib._bootstrap_external"})
 
 
 def site_folders(prefix: str) -> list[str]:
