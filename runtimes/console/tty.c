@@ -226,16 +226,21 @@ static unsigned column_after(struct tty *tty, unsigned end)
 
 /* ---- editing */
 
-/* Takes the last character (with all its bytes) off the line and off the screen. */
+/* Where the last character begins, with all its bytes. */
+static unsigned last_start(struct tty *tty)
+{
+    unsigned at = tty->filled;
+    while (at != tty->committed && is_continuation(tty, (unsigned char)*slot(tty, at - 1)))
+        at--;
+    return at == tty->committed ? at : at - 1;
+}
+
+/* Takes the last character off the line and off the screen. */
 static void rub_out(struct tty *tty, bool visibly)
 {
     struct out out = {.tty = tty};
-    unsigned end = tty->filled, from, to;
+    unsigned end = last_start(tty), from, to;
 
-    while (end != tty->committed && is_continuation(tty, (unsigned char)*slot(tty, end - 1)))
-        end--;
-    if (end != tty->committed)
-        end--;
     if (visibly) {
         from = column_after(tty, tty->filled);
         to = column_after(tty, end);
@@ -264,17 +269,18 @@ static void erase(struct tty *tty, unsigned char c)
     rub_out(tty, LOCAL(tty, ECHO) && LOCAL(tty, ECHOE));
 }
 
+/* Letters and digits, of Latin-1 too: that makes the first byte of most UTF-8 characters one. */
 static bool is_word(unsigned char c)
 {
     return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' ||
-           c >= 0x80;
+           (c >= 0xc0 && c != 0xd7 && c != 0xf7);
 }
 
 static void erase_word(struct tty *tty)
 {
     bool visibly = LOCAL(tty, ECHO) != 0, seen = false;
     while (tty->filled != tty->committed) {
-        unsigned char last = (unsigned char)*slot(tty, tty->filled - 1);
+        unsigned char last = (unsigned char)*slot(tty, last_start(tty));
         if (is_word(last))
             seen = true;
         else if (seen)
@@ -285,6 +291,8 @@ static void erase_word(struct tty *tty)
 
 static void kill_line(struct tty *tty, unsigned char c)
 {
+    if (tty->filled == tty->committed)
+        return;
     if (LOCAL(tty, ECHO) && LOCAL(tty, ECHOK) && LOCAL(tty, ECHOKE) && LOCAL(tty, ECHOE)) {
         while (tty->filled != tty->committed)
             rub_out(tty, true);
@@ -391,7 +399,7 @@ static bool edit_char(struct tty *tty, unsigned char c)
         erase_word(tty);
         return true;
     }
-    if (LOCAL(tty, IEXTEN) && is_char(tty, c, VREPRINT)) {
+    if (LOCAL(tty, IEXTEN) && LOCAL(tty, ECHO) && is_char(tty, c, VREPRINT)) {
         reprint(tty, c);
         return true;
     }
@@ -412,14 +420,15 @@ static bool edit_char(struct tty *tty, unsigned char c)
     return false;
 }
 
-static void ordinary_char(struct tty *tty, unsigned char c)
+/* `returned`: a line feed that was typed as a carriage return, and so is shown as the end of a line. */
+static void ordinary_char(struct tty *tty, unsigned char c, bool returned)
 {
     if (!has_room(tty)) {
         if (INPUT(tty, IMAXBEL))
             tty->output(tty, "\a", 1);
         return;
     }
-    if (c == '\n')
+    if (returned && LOCAL(tty, ECHO))
         echo_newline(tty);
     else
         echo(tty, c);
@@ -432,13 +441,15 @@ static void ordinary_char(struct tty *tty, unsigned char c)
 
 static void receive_char(struct tty *tty, unsigned char c)
 {
+    bool returned = false;
+
     if (INPUT(tty, ISTRIP))
         c &= 0x7f;
     if (INPUT(tty, IUCLC) && LOCAL(tty, IEXTEN) && c >= 'A' && c <= 'Z')
         c = (unsigned char)(c - 'A' + 'a');
     if (tty->quote) {
         tty->quote = false;
-        ordinary_char(tty, c);
+        ordinary_char(tty, c, false);
         return;
     }
     if (flow_char(tty, c) || signal_char(tty, c))
@@ -446,8 +457,10 @@ static void receive_char(struct tty *tty, unsigned char c)
     if (c == '\r') {
         if (INPUT(tty, IGNCR))
             return;
-        if (INPUT(tty, ICRNL))
+        if (INPUT(tty, ICRNL)) {
             c = '\n';
+            returned = true;
+        }
     } else if (c == '\n' && INPUT(tty, INLCR)) {
         c = '\r';
     }
@@ -458,7 +471,7 @@ static void receive_char(struct tty *tty, unsigned char c)
         return;
     }
     if (!LOCAL(tty, ICANON) || !edit_char(tty, c))
-        ordinary_char(tty, c);
+        ordinary_char(tty, c, returned);
 }
 
 void tty_receive(struct tty *tty, const char *bytes, size_t n)
