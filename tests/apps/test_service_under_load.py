@@ -12,9 +12,9 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.guest import Guest, start
 
 from tests.apps import load
+from tests.guest import Guest, start
 
 SERVICE = Path(__file__).parent / "guests/service.py"
 BODY = b'{"hello": "world"}'
