@@ -340,3 +340,24 @@ def test_the_result_is_the_same_every_time(workshop: Workshop) -> None:
     one, two = (imports.analyse(source.load(str(app), python)) for _ in range(2))
     assert one.modules == two.modules
     assert set(one.graph.edges) == set(two.graph.edges)
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("import asyncio, concurrent.futures", False),
+        ("from concurrent.futures import ProcessPoolExecutor", True),
+        ("import concurrent.futures as c\nc.ProcessPoolExecutor()", True),
+        ("from concurrent.futures import *", True),
+        ("import p", True),
+    ],
+)
+def test_pools_of_processes_are_kept_when_named(workshop: Workshop, text: str, kept: bool) -> None:
+    workshop.packages({"p.py": "from concurrent import futures\nX = futures.ProcessPoolExecutor"})
+    assert ("multiprocessing" in workshop.names(workshop.app(main=text))) is kept
+
+
+def test_fallbacks_of_what_is_there_are_left_out(workshop: Workshop) -> None:
+    names = workshop.names(workshop.app(main="import decimal, datetime, threading"))
+    assert {"_decimal", "_datetime"} <= names
+    assert not {"_pydecimal", "_pydatetime", "_threading_local"} & names
