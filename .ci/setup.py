@@ -64,7 +64,7 @@ def main() -> int:
         say(f"making {VENV.relative_to(ROOT)}")
         subprocess.run([sys.executable, "-m", "venv", str(VENV)], check=True)
     say(f"installing Python packages into {VENV.relative_to(ROOT)}")
-    pip = [str(python), "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
+    pip = [str(python), "-m", "pip", "--disable-pip-version-check", "install", "-qq"]
     subprocess.run([*pip, "--editable", f".{extras}"], cwd=ROOT, check=True)
     (VENV / f".ready-{goal}").write_text(state)
     return 0
