@@ -6,6 +6,7 @@
  */
 #include "cpu.h"
 #include "kernel.h"
+#include "port.h"
 
 #define CR0_PE 0x1UL
 #define CR0_MP 0x2UL
@@ -29,6 +30,9 @@
 #define XCR0_WANTED 0xe7UL
 
 #define IST_STACK_SIZE 2048
+
+#define PIC_FIRST_MASK  0x21
+#define PIC_SECOND_MASK 0xa1
 
 struct cpu_features cpu;
 
@@ -127,10 +131,19 @@ static void load_tables(void)
                      : "memory");
 }
 
+/* The old interrupt controllers stay silent: firmware leaves the timer's line open, and an interrupt that
+ * they hold while the local APIC stops listening to them reaches the CPU without a vector. */
+static void silence_pic(void)
+{
+    out8(PIC_FIRST_MASK, 0xff);
+    out8(PIC_SECOND_MASK, 0xff);
+}
+
 void cpu_up(void)
 {
     uint64_t cr4 = CR4_PAE | CR4_PGE | CR4_OSFXSR | CR4_OSXMMEXCPT;
 
+    silence_pic();
     find_features();
     if (cpu.fsgsbase)
         cr4 |= CR4_FSGSBASE;
