@@ -1,0 +1,3 @@
+"""The smallest program: that it ran at all is its verdict."""
+
+print("hello")
