@@ -44,6 +44,11 @@ BUNDLES = tuple(
 GUEST_BUNDLE = "/etc/ssl/certs/ca-certificates.crt"
 ZONES = Path("/usr/share/zoneinfo")
 LOCALE = Path("/usr/lib/locale/C.utf8")
+TERMINFO = (Path("/etc/terminfo"), Path("/lib/terminfo"), Path("/usr/share/terminfo"))
+TERMINALS = (
+    "ansi", "dumb", "linux", "rxvt-unicode-256color", "screen", "screen-256color", "tmux", "tmux-256color", "vt100",
+    "vt220", "xterm", "xterm-256color",
+)  # fmt: skip
 
 
 def folder(path: str, mode: int = 0o755, layer: Layer = "runtime") -> ImageFile:
@@ -95,14 +100,28 @@ def encoded(value: str) -> str:
     return urllib.parse.quote(value, safe="/=:,.;@+-_~")
 
 
-def wants_locale(natives: Natives) -> bool:
-    """Line editing and full-screen programs read the locale's character types; nothing else needs a locale."""
+def wants_terminal(natives: Natives) -> bool:
+    """Whether the application edits lines or fills the screen by itself. Then it needs the locale's character types and
+    the descriptions of terminals, as nothing else does."""
     graph = natives.imports.graph
-    for name in ("readline", "_curses"):
+    for name in ("readline", "_curses", "code", "cmd"):
         users = graph.predecessors(f"module:{name}") if f"module:{name}" in graph else ()
         if any(getattr(graph.nodes[u]["node"], "layer", "") == "app" for u in users):
-            return (LOCALE / "LC_CTYPE").exists()
+            return "module:readline" in graph or "module:_curses" in graph
     return False
+
+
+def wants_locale(natives: Natives) -> bool:
+    return wants_terminal(natives) and (LOCALE / "LC_CTYPE").exists()
+
+
+def _terminals() -> Iterator[ImageFile]:
+    """Descriptions of common terminals (terminfo(5)), in the folder that this machine's ncurses reads."""
+    for name in TERMINALS:
+        for base in TERMINFO:
+            for place in (base / name[0] / name, base / f"{ord(name[0]):x}" / name):
+                if place.is_file():
+                    yield ImageFile(str(place), FileKind.FILE, 0o644, "runtime", place.resolve())
 
 
 def fixed(natives: Natives) -> Iterator[ImageFile]:
@@ -117,6 +136,8 @@ def fixed(natives: Natives) -> Iterator[ImageFile]:
         yield from _certificates(natives)
     if "module:zoneinfo" in graph and "module:tzdata" not in graph and ZONES.is_dir():
         yield from _zones()
+    if wants_terminal(natives):
+        yield from _terminals()
     if wants_locale(natives):
         for file in sorted(LOCALE.rglob("*")):
             if file.is_file():

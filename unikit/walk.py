@@ -225,6 +225,8 @@ class Walk:
         for word, tool in stdlib.TOOL_WORDS.items():
             if word in scanned.words and word != "help":
                 self.want(module, tool, edge)
+        if {i.module.partition(".")[0] for i in scanned.imports} & stdlib.PROMPTS:
+            self._want_stdlib(module, edge)
         if not scanned.dynamic:
             return
         before = len(self.graph)
@@ -242,6 +244,15 @@ class Walk:
                 f"{module.path}:{scanned.dynamic[0]}: the name of an import is computed; "
                 "name what it can be in `include` below [tool.unikit]"
             )
+
+    def _want_stdlib(self, module: Module, edge: Edge) -> None:
+        for name in sorted(self.source.python.stdlib_names):
+            found = self.finder.find(name)
+            if found is None or found.layer != "interpreter" or stdlib.NOT_AT_A_PROMPT.fullmatch(name):
+                continue
+            self.want(module, name, edge)
+            if found.folders:
+                self.want_all(module, found, edge)
 
     def _want_string(self, module: Module, text: str, edge: Edge) -> None:
         """A string such as "shop.urls" or "logging.handlers.SysLogHandler" may name a module or something in one."""

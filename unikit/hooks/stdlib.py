@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 # what every start of the interpreter imports (Python/pylifecycle.c, Lib/site.py)
 START = (
     "encodings", "encodings.aliases", "encodings.utf_8", "encodings.ascii", "encodings.latin_1",
@@ -60,6 +62,13 @@ TOOLS = frozenset({
 
 # names in the application's code that call for one of them
 TOOL_WORDS = {"breakpoint": "pdb", "help": "pydoc"}
+
+# An application that imports one of these itself lets people type Python: any module of the standard library may be
+# asked for, but for what needs a screen, a package index or a source tree
+PROMPTS = frozenset({"code", "codeop", "IPython", "ptpython", "bpython"})
+NOT_AT_A_PROMPT = re.compile(
+    r"test|idlelib|_?tkinter|turtle(demo)?|lib2to3|ensurepip|venv|distutils|antigravity|_test.*|_?xx.*|_ctypes_test|msilib|nt"
+)
 
 # what the command line of a module is for (`python -m json.tool`): imports inside these functions are not followed
 SCRIPT_FUNCTIONS = frozenset({"main", "_main", "test", "_test", "__main__", "_cli", "_run_main"})

@@ -361,3 +361,9 @@ def test_fallbacks_of_what_is_there_are_left_out(workshop: Workshop) -> None:
     names = workshop.names(workshop.app(main="import decimal, datetime, threading"))
     assert {"_decimal", "_datetime"} <= names
     assert not {"_pydecimal", "_pydatetime", "_threading_local"} & names
+
+
+def test_a_prompt_has_the_standard_library(workshop: Workshop) -> None:
+    names = workshop.names(workshop.app(main="import code\ncode.interact()"))
+    assert {"json", "email.message", "http.server", "pydoc", "unittest.mock", "ssl"} <= names
+    assert not {n for n in names if n.partition(".")[0] in ("test", "idlelib", "tkinter")}
