@@ -2,7 +2,7 @@
  *
  * The end of the process is the end of the machine: what the supervisor should know goes out through the
  * report channel, then the power goes off with the process's status, 128 + the signal's number as a shell has
- * it. Nothing is given back first: memory dies with the machine.
+ * it. Files are closed first, as their peers would see it on Linux; memory dies with the machine.
  */
 #include "internal.h"
 #include "memory.h"
@@ -17,8 +17,9 @@ static int leader_status;
 /* The member "stderr" of the open event: what the app said last. (console/) */
 WEAK void report_stderr(void) {}
 WEAK void missing_report(void) {}
-/* Data on volumes reaches its disk, connections are told. */
-WEAK void filesystems_sync(void) {}
+/* vfs/: open files are closed, so that sockets say goodbye and nothing stays in a buffer. */
+void fd_close_range(unsigned first, unsigned last, bool only_mark) WEAK;
+/* network/: until what was sent is taken by its peers, or for a short while. */
 WEAK void network_goodbye(void) {}
 /* Without signals/ a fault is the end, and nothing else comes. */
 WEAK int signal_send(struct thread *t, const struct signal_info *info)
@@ -48,6 +49,19 @@ WEAK size_t signal_frame_size(void)
     return 2048;
 }
 
+/* No other thread runs from here on, so that this one may wait. */
+static void stop_others(void)
+{
+    list_for_each (p, &threads_all) {
+        struct thread *t = list_entry(p, struct thread, all);
+        if (t == current)
+            continue;
+        list_remove(&t->run);
+        t->state = THREAD_DEAD;
+    }
+    current->signals.blocked = ~0UL;
+}
+
 static void report_memory_totals(void)
 {
     struct page_totals pages = pages_totals();
@@ -63,7 +77,9 @@ void process_exit(int status, int signal)
     static bool ending;
     if (!ending) {
         ending = true;
-        filesystems_sync();
+        stop_others();
+        if (fd_close_range)
+            fd_close_range(0, ~0U, false);
         network_goodbye();
         missing_report();
         report_memory_totals();
