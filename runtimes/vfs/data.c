@@ -211,8 +211,12 @@ static const uint8_t *mappable(const struct tree_node *t, uint64_t index)
     const uint8_t *p = erofs_bytes(&t->image, index << PAGE_SHIFT, &together);
     if (!p || together < n || (uintptr_t)p % PAGE_SIZE)
         return NULL;
-    for (uint64_t i = n; i < PAGE_SIZE; i++) {
-        if (p[i])
+    while (n % sizeof(uint64_t) && p[n] == 0)
+        n++;
+    if (n % sizeof(uint64_t))
+        return NULL;
+    for (const uint64_t *word = (const void *)(p + n); word < (const uint64_t *)(p + PAGE_SIZE); word++) {
+        if (*word)
             return NULL;
     }
     return p;
