@@ -24,9 +24,9 @@ TARGETS = sorted((HERE / "fuzz").glob("*.c"))
 
 def fuzz(target: Path, folder: Path) -> subprocess.CompletedProcess[str]:
     """Builds the target and runs it; a finding is an exit status other than 0, with the report in its output."""
-    found = re.search(r"^// components: (.+)$", target.read_text(), re.M)
+    found = re.search(r"^// components:((?: .+\n(?://)?)+)", target.read_text(), re.M)
     assert found, f"{target.name} names no components"
-    sources = [str(ROOT / "runtimes" / f"{c}.c") for c in found[1].split()]
+    sources = [str(ROOT / "runtimes" / f"{c}.c") for c in re.findall(r"[a-z]\w*/\w+", found[1])]
     program, corpus = folder / target.stem, folder / f"{target.stem}.corpus"
     corpus.mkdir()
     flags = [
