@@ -270,6 +270,19 @@ static int connect_stream(struct file *f, struct unix_socket *listener)
     return 0;
 }
 
+/* A datagram socket has another peer, or none: what came from the old one is lost, as in Linux. One that was
+ * connected to it likewise is told. */
+static void leave_peer(struct unix_socket *s)
+{
+    struct unix_socket *old = s->peer;
+    if (!list_empty(&s->packets) && old && old->peer == s && old != s) {
+        old->error = ECONNRESET;
+        wake_all(&old->queue, EPOLLERR);
+    }
+    unix_drop_packets(s);
+    s->lost_peer = false;
+}
+
 /* A datagram socket's peer is only where its messages go. */
 static int connect_datagram(struct unix_socket *s, struct unix_socket *peer)
 {
@@ -277,11 +290,12 @@ static int connect_datagram(struct unix_socket *s, struct unix_socket *peer)
         return -EPROTOTYPE;
     if (peer && peer->peer && peer->peer != s)
         return -EPERM;
+    if ((s->peer && s->peer != peer) || s->lost_peer)
+        leave_peer(s);
     unix_address_put(s->peer_address);
     s->peer_address = peer ? unix_address_get(peer->address) : NULL;
     set_peer(s, peer);
     s->state = peer ? UNIX_CONNECTED : UNIX_FRESH;
-    s->lost_peer = false;
     wake_all(&s->queue, WRITABLE);
     return 0;
 }
@@ -359,6 +373,13 @@ static int unix_shutdown(struct file *f, int how)
     wake_all(&s->queue, READABLE | WRITABLE | EPOLLRDHUP | EPOLLHUP);
     wake_all(&s->space, WRITABLE);
     return 0;
+}
+
+static int take_error(struct unix_socket *s)
+{
+    int error = s->error;
+    s->error = 0;
+    return -error;
 }
 
 /* ---- sending */
@@ -476,6 +497,8 @@ static ssize_t send_stream(struct file *f, struct socket_message *m)
 static int target_of(struct unix_socket *s, const struct socket_message *m, struct unix_socket **to)
 {
     int result = 0;
+    if (s->error)
+        return take_error(s);
     if ((s->shut & SHUT_SEND) && (!connects(s) || s->state == UNIX_CONNECTED))
         return -EPIPE;
     if (m->name && m->name_length && s->common.type == SOCK_DGRAM) {
@@ -486,7 +509,7 @@ static int target_of(struct unix_socket *s, const struct socket_message *m, stru
         *to = s->peer;
         result = *to ? 0 : -EPIPE;
     } else if (s->lost_peer) {
-        s->lost_peer = false; /* told once */
+        leave_peer(s); /* told once */
         s->state = UNIX_FRESH;
         result = -ECONNREFUSED;
     } else {
@@ -565,21 +588,17 @@ static void name_sender(struct socket_message *m, const struct packet *p)
         unix_name_out(p->sender, m->name, &m->name_length);
 }
 
-static int take_error(struct unix_socket *s)
-{
-    int error = s->error;
-    s->error = 0;
-    return -error;
-}
-
 /* Waits until there is a packet: 1; 0 at the end; -errno. */
 static int wait_packet(struct file *f, int flags)
 {
     struct unix_socket *s = f->data;
     int result = 0;
 
-    if (list_empty(&s->packets) && !s->error && !(s->shut & SHUT_RECEIVE)) {
-        if (socket_nonblocking(f, flags))
+    if (s->error && !is_stream(s))
+        return take_error(s); /* before the packets; a stream is read to its end first */
+    if (list_empty(&s->packets) && !s->error) {
+        /* A datagram socket that may not receive any more says so only to those who would wait. */
+        if (socket_nonblocking(f, flags) && (!connects(s) || !(s->shut & SHUT_RECEIVE)))
             return -EAGAIN;
         result = wait_for(&s->queue, EPOLLIN | EPOLLHUP | EPOLLERR, socket_deadline(s->common.receive_time),
                           !list_empty(&s->packets) || s->error || (s->shut & SHUT_RECEIVE));
