@@ -58,8 +58,9 @@ def _begin(python: Interpreter, units: list[Unit], files: dict[Unit, Path]) -> s
         else:
             jobs.append(job)
     process = subprocess.Popen(
-        [str(python.executable), "-I", "-S", str(TARGET / "compile.py")],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8", env=environment(),
+        [str(python.executable), "-s", "-S", str(TARGET / "compile.py")],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8",
+        env={**environment(), "PYTHONHASHSEED": "0"},  # sets among the constants are written in the order of hashes
     )  # fmt: skip
     assert process.stdin is not None
     # the program reads everything before its answers can fill the pipe: they are short

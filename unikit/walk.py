@@ -134,6 +134,9 @@ class Walk:
         self._follow_chains(module, scanned)
         if module.layer != "interpreter":
             self._follow_codecs(module, scanned)
+            for word, name in stdlib.WORDS.items():
+                if word in scanned.words:
+                    self.want(module, name, Edge(EdgeKind.IMPORTS, True, True, "static", (str(module.path),)))
         else:
             for codec in scanned.codecs & {"idna", "punycode"}:
                 self._want_codec(module, codec)
@@ -222,8 +225,8 @@ class Walk:
         edge = Edge(EdgeKind.IMPORTS, True, True, "static", (str(module.path),))
         for text in sorted(scanned.strings):
             self._want_string(module, text.replace(":", "."), edge)
-        for word, tool in stdlib.TOOL_WORDS.items():
-            if word in scanned.words and word != "help":
+        for word, tool in stdlib.APP_WORDS.items():
+            if word in scanned.words:
                 self.want(module, tool, edge)
         if {i.module.partition(".")[0] for i in scanned.imports} & stdlib.PROMPTS:
             self._want_stdlib(module, edge)

@@ -60,8 +60,9 @@ TOOLS = frozenset({
     "pydoc_data", "test", "tkinter", "trace", "turtle", "turtledemo", "unittest", "venv", "rlcompleter",
 })  # fmt: skip
 
-# names in the application's code that call for one of them
-TOOL_WORDS = {"breakpoint": "pdb", "help": "pydoc"}
+# names that call for a module without importing it, in the application's code and in that of packages
+APP_WORDS = {"breakpoint": "pdb"}
+WORDS = {"CapsuleType": "_socket"}
 
 # An application that imports one of these itself lets people type Python: any module of the standard library may be
 # asked for, but for what needs a screen, a package index or a source tree
@@ -81,6 +82,7 @@ CUT = frozenset({
     # the loaders' optional methods: whoever uses them has imported importlib.resources or importlib.metadata
     ("importlib._bootstrap_external", "importlib.metadata"), ("importlib._bootstrap_external", "importlib.readers"),
     ("zipimport", "importlib.readers"),
+    ("types", "_socket"),  # types.CapsuleType is the type of something in it: see WORDS
     ("multiprocessing.connection", "xmlrpc.client"),  # XmlListener, which nothing documents
 })  # fmt: skip
 
