@@ -68,6 +68,15 @@ static void add_ram(uintptr_t start, uintptr_t end)
     boot_information.memory_end = max(boot_information.memory_end, end);
 }
 
+size_t machine_memory(void)
+{
+    size_t sum = LOW_MEMORY;
+
+    for (unsigned i = 0; i < ram_count; i++)
+        sum += ram[i].end - ram[i].start;
+    return sum;
+}
+
 static bool is_ram(uintptr_t start, uintptr_t end)
 {
     for (unsigned i = 0; i < ram_count; i++)

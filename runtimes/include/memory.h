@@ -52,6 +52,8 @@ struct page_totals {
     size_t total, free, low; /* pages: given to the allocator, free now, the least that were ever free */
 };
 struct page_totals pages_totals(void);
+/* Bytes of RAM that the machine has, whoever uses them (boot/pvh.c). */
+size_t machine_memory(void);
 
 /* Device registers, mapped uncached; never unmapped. Low MMIO and anything up to 1 TiB. */
 volatile void *mmio_map(uintptr_t phys, size_t size);
@@ -92,6 +94,8 @@ enum { FAULT_WRITE = 2, FAULT_EXEC = 16 };
 int space_fault(uintptr_t address, unsigned access);
 /* A page was wanted and there was none: says so, with what would have done, and ends the process. */
 noreturn void space_out_of_memory(void);
+/* An `oom` event if the program was ever refused memory; for when it ends badly. */
+void space_tell_shortage(void);
 /* The file lost these pages (truncate, hole): mappings of them fault anew. */
 void space_drop_file_pages(struct file *any_of_node, uint64_t first_page, uint64_t last_page);
 /* The program's break, set up by exec. */

@@ -16,28 +16,50 @@ static uint8_t zeros[PAGE_SIZE] __attribute__((aligned(4096)));
 static uintptr_t expected; /* where a program that fills memory in order faults next */
 static size_t ahead = 1;
 
-/* The program wants more than there is and cannot be told: its end, with the size that would have done. */
-void space_out_of_memory(void)
+/* All of the machine's memory, the image's own included: what the user gave (boot/pvh.c). */
+WEAK size_t machine_memory(void)
 {
-    struct page_totals totals = pages_totals();
-    size_t wanted = (totals.total - totals.free) * PAGE_SIZE;
-    size_t enough = align_up(wanted + wanted / 4, 16UL << 20);
+    return pages_totals().total * PAGE_SIZE;
+}
 
+/* Memory ran out, by so many pages: told once, with the size that would have done. */
+static void tell(size_t lacking)
+{
+    static bool told;
+    size_t total = machine_memory(), wanted = total + lacking * PAGE_SIZE;
+    size_t enough = align_up(wanted + wanted / 8, 8UL << 20);
+
+    if (told)
+        return;
+    told = true;
     if (report_connected()) {
         report_begin("oom");
-        report_number("total", (int64_t)(totals.total * PAGE_SIZE));
+        report_number("total", (int64_t)total);
         report_number("wanted", (int64_t)wanted);
         report_number("enough", (int64_t)enough);
         report_end();
     } else {
         char line[160];
-        int n =
-            snprintf(line, sizeof(line),
-                     "unikit: out of memory: all of %zu MiB are in use; %zu MiB would probably do (-m).\n",
-                     totals.total * PAGE_SIZE >> 20, enough >> 20);
+        int n = snprintf(
+            line, sizeof(line),
+            "unikit: out of memory: the program wanted more than %zu MiB; %zu MiB would probably do (-m).\n",
+            total >> 20, enough >> 20);
         console_write(line, (size_t)n);
     }
+}
+
+/* The program touched memory of which there is no more: nobody can tell it, so it ends. */
+void space_out_of_memory(void)
+{
+    tell(max(space_lacking(), pages_totals().total / 4));
     process_exit(0, 9);
+}
+
+/* The program ends badly: perhaps because it was refused memory. */
+void space_tell_shortage(void)
+{
+    if (space_lacking())
+        tell(space_lacking());
 }
 
 static void set_entry(uint64_t *entry, const void *page, uint64_t bits)

@@ -17,7 +17,8 @@
 #define MAP_LIMIT  65530                        /* vm.max_map_count */
 #define STACK_ROOM ((16UL << 30) + (1UL << 30)) /* exec puts the first stack into the top of the space */
 #define TOP_RANDOM 0xfffffffUL                  /* pages: 1 TiB of places */
-#define KEEP_PAGES 1024UL                       /* at most so many are kept from promises, for the kernel */
+#define ABSURD     16UL   /* times all of memory: who asks for that is not helped by more */
+#define KEEP_PAGES 1024UL /* at most so many are kept from promises, for the kernel */
 
 size_t space_resident, space_own;
 
@@ -25,6 +26,7 @@ static struct mapping **mappings;
 static size_t count, room, recent;
 static size_t mapped, committed; /* pages */
 static uintptr_t usual_top;
+static size_t most_short; /* pages: by how much a promise was too large, at worst */
 
 size_t space_index(uintptr_t address)
 {
@@ -75,6 +77,11 @@ static size_t pages_of(const struct mapping *m)
     return (m->end - m->start) >> PAGE_SHIFT;
 }
 
+size_t space_lacking(void)
+{
+    return most_short;
+}
+
 bool space_commit(long pages)
 {
     struct page_totals totals;
@@ -84,8 +91,12 @@ bool space_commit(long pages)
         totals = pages_totals();
         keep = min(totals.total / 64, KEEP_PAGES);
         /* Own pages are promises already kept: they are no longer free. */
-        if (committed + (size_t)pages + keep > totals.free + space_own)
+        if (committed + (size_t)pages + keep > totals.free + space_own) {
+            size_t lacking = committed + (size_t)pages + keep - totals.free - space_own;
+            if ((size_t)pages < totals.total * ABSURD)
+                most_short = max(most_short, lacking);
             return false;
+        }
     }
     committed += (size_t)pages;
     return true;

@@ -32,6 +32,8 @@ void space_zap(uintptr_t start, uintptr_t end, bool own_too);
 int space_populate(uintptr_t start, uintptr_t end, unsigned access);
 /* Promises memory (pages; negative gives back). False: there is not so much. */
 bool space_commit(long pages);
+/* How many pages more would have kept all promises that were asked for; 0: none was refused. */
+size_t space_lacking(void);
 
 static inline bool is_accounted(int prot, int flags)
 {
