@@ -1,4 +1,7 @@
-"""A web service on asyncio alone: GET / greets, GET /health says what the process is, GET /count counts."""
+"""A web service on asyncio alone.
+
+GET / greets, /health says what the process is, /count counts, /blob is a mebibyte.
+"""
 
 import asyncio
 import json
@@ -12,8 +15,11 @@ STARTED = time.monotonic()
 visits = 0
 
 
+BLOB = bytes(range(256)) * 4096
+
+
 def answer(method: str, path: str) -> tuple[int, object]:
-    """Status and body for a request."""
+    """Status and body for a request: bytes, or something for JSON."""
     global visits
     if method != "GET":
         return 405, {"error": "only GET"}
@@ -21,6 +27,8 @@ def answer(method: str, path: str) -> tuple[int, object]:
         return 200, {"hello": "from a unikernel", "python": sys.version.split()[0]}
     if path == "/health":
         return 200, {"pid": os.getpid(), "up": round(time.monotonic() - STARTED, 3), "time": time.time()}
+    if path == "/blob":
+        return 200, BLOB
     if path == "/count":
         visits += 1
         return 200, {"visits": visits}
@@ -34,7 +42,7 @@ async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
             request, *lines = head.decode("latin-1").split("\r\n")
             method, path, _ = request.split(" ", 2)
             status, body = answer(method, path)
-            text = json.dumps(body).encode() + b"\n"
+            text = body if isinstance(body, bytes) else json.dumps(body).encode() + b"\n"
             close = any(line.lower().replace(" ", "") == "connection:close" for line in lines)
             writer.write(
                 b"HTTP/1.1 %d -\r\nContent-Type: application/json\r\nContent-Length: %d\r\n" % (status, len(text))
