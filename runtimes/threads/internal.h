@@ -4,6 +4,9 @@
 
 #include "thread.h"
 
+/* The lowest word of each kernel stack: if it is another at a switch, the stack was too small. */
+#define STACK_END 0x6b63617473206f6eUL
+
 /* switch.S: pushes what a call keeps, stores the stack pointer in *saved, continues where `to` was stored. */
 void switch_stacks(uintptr_t *saved, uintptr_t to);
 

@@ -114,6 +114,7 @@ void switch_finish(void)
 static void switch_to(struct thread *next)
 {
     struct thread *last = current;
+    assert(!last->stack || *(const uint64_t *)last->stack == STACK_END);
     if (last->state == THREAD_DEAD) {
         assert(!ended);
         ended = last;

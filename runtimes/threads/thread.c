@@ -56,6 +56,7 @@ struct thread *thread_create(const struct registers *user, uintptr_t fs_base)
         thread_free(t);
         return NULL;
     }
+    *(uint64_t *)t->stack = STACK_END;
     t->user = (struct registers *)(t->stack + KERNEL_STACK_SIZE) - 1;
     *t->user = *user;
     /* switch_stacks() pops six registers and returns: thread_first() finds the stack as after a call. */
