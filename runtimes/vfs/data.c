@@ -11,139 +11,9 @@
 #include <linux/fs.h>
 
 #include "memory.h"
-#include "tree.h"
+#include "file_pages.h"
 
-#define TABLE_SIZE 512U
-#define TABLE_BITS 9U
-#define SIZE_MOST  ((uint64_t)INT64_MAX & PAGE_MASK)
-
-static const uint8_t zero_page[PAGE_SIZE] __attribute__((aligned(PAGE_SIZE)));
-static uint64_t pages_used;
-
-struct data_totals data_totals(void)
-{
-    return (struct data_totals){.used = pages_used, .limit = pages_totals().total / 2};
-}
-
-static void *charge(struct pages *pages)
-{
-    if (pages_used >= pages_totals().total / 2)
-        return NULL;
-    void *page = page_alloc_zero();
-    if (page) {
-        pages_used++;
-        pages->count++;
-    }
-    return page;
-}
-
-static void discharge(struct pages *pages, void *page)
-{
-    if (page == zero_page)
-        return;
-    page_put(page);
-    pages_used--;
-    pages->count--;
-}
-
-/* ---- the table of pages */
-
-static bool covers(unsigned height, uint64_t index)
-{
-    return height * TABLE_BITS >= 64 || index >> (height * TABLE_BITS) == 0;
-}
-
-static void *pages_find(const struct pages *pages, uint64_t index)
-{
-    void *here = pages->root;
-
-    if (!covers(pages->height, index))
-        return NULL;
-    for (unsigned level = pages->height; here && level > 0; level--)
-        here = ((void **)here)[index >> ((level - 1) * TABLE_BITS) & (TABLE_SIZE - 1)];
-    return here;
-}
-
-/* The slot for a page, made with the tables above it; NULL: no memory. */
-static void **pages_slot(struct pages *pages, uint64_t index)
-{
-    while (!covers(pages->height, index)) {
-        if (pages->root) {
-            void **table = charge(pages);
-            if (!table)
-                return NULL;
-            table[0] = pages->root;
-            pages->root = table;
-        }
-        pages->height++;
-    }
-    void **slot = &pages->root;
-    for (unsigned level = pages->height; level > 0; level--) {
-        if (!*slot)
-            *slot = charge(pages);
-        if (!*slot)
-            return NULL;
-        slot = &((void **)*slot)[index >> ((level - 1) * TABLE_BITS) & (TABLE_SIZE - 1)];
-    }
-    return slot;
-}
-
-/* Drops what lies in [first, last] below `here`, which covers from `base` on; says whether nothing is left.
- */
-static bool pages_drop(struct pages *pages, void *here, unsigned level, uint64_t base, uint64_t first,
-                       uint64_t last)
-{
-    uint64_t span;
-    bool empty = true;
-
-    if (level == 0) {
-        if (base < first || base > last)
-            return false;
-        discharge(pages, here);
-        return true;
-    }
-    span = 1UL << ((level - 1) * TABLE_BITS);
-    void **table = here;
-    for (unsigned i = 0; i < TABLE_SIZE; i++) {
-        uint64_t from = base + i * span;
-        if (!table[i])
-            continue;
-        if (from <= last && from + span - 1 >= first &&
-            pages_drop(pages, table[i], level - 1, from, first, last))
-            table[i] = NULL;
-        else
-            empty = false;
-    }
-    if (empty)
-        discharge(pages, here);
-    return empty;
-}
-
-static void pages_clear(struct pages *pages, uint64_t first, uint64_t last)
-{
-    if (pages->root && first <= last && pages_drop(pages, pages->root, pages->height, 0, first, last)) {
-        pages->root = NULL;
-        pages->height = 0;
-    }
-}
-
-/* The first page at or after `index` that holds data; false: none. */
-static bool pages_next(void *here, unsigned level, uint64_t base, uint64_t index, uint64_t *found)
-{
-    if (!here || here == zero_page)
-        return false;
-    if (level == 0) {
-        *found = base;
-        return base >= index;
-    }
-    uint64_t span = 1UL << ((level - 1) * TABLE_BITS);
-    unsigned i = index > base ? (unsigned)min((index - base) / span, (uint64_t)TABLE_SIZE) : 0;
-    for (; i < TABLE_SIZE; i++) {
-        if (pages_next(((void **)here)[i], level - 1, base + i * span, index, found))
-            return true;
-    }
-    return false;
-}
+#define SIZE_MOST ((uint64_t)INT64_MAX & PAGE_MASK)
 
 /* ---- pages of a file */
 
@@ -185,12 +55,12 @@ static uint8_t *own_page(struct tree_node *t, uint64_t index)
         return page;
     if (t->node.ops->changing)
         t->node.ops->changing(&t->node);
-    uint8_t *fresh = charge(&t->file.pages);
+    uint8_t *fresh = pages_charge(&t->file.pages);
     if (!fresh)
         return NULL;
     void **slot = pages_slot(&t->file.pages, index);
     if (!slot) {
-        discharge(&t->file.pages, fresh);
+        pages_discharge(&t->file.pages, fresh);
         return NULL;
     }
     if (!page)
@@ -493,9 +363,7 @@ static int64_t seek_data(const struct tree_node *t, uint64_t offset, bool hole)
         index++;
     }
     uint64_t found;
-    if (!covers(t->file.pages.height, index) ||
-        !pages_next(t->file.pages.root, t->file.pages.height, 0, index, &found) ||
-        found << PAGE_SHIFT >= size)
+    if (!pages_next(&t->file.pages, index, &found) || found << PAGE_SHIFT >= size)
         return -ENXIO;
     return (int64_t)max(offset, found << PAGE_SHIFT);
 }

@@ -18,9 +18,11 @@ COMPONENTS = [
     f"vfs/{name}"
     for name in (
         "access", "at", "attributes", "close", "cwd", "data", "descriptors", "dup", "erofs", "fcntl", "file",
+        "file_pages",
         "getdents", "io", "kernel_file", "link", "locks", "memfd", "mkdir", "mknod", "names", "open", "path", "read",
         "readlink",
-        "rename", "seek", "send", "stat", "statfs", "sync", "times", "tree", "truncate", "unlink", "write",
+        "rename", "seek", "send", "stat", "statfs", "sync", "times", "tree", "tree_change",
+        "tree_entries", "tree_list", "tree_make", "truncate", "unlink", "write",
     )
 ]  # fmt: skip
 

@@ -2,8 +2,9 @@
  * then no page, name or reference may be left.
  *
  * Input: records of a call's number, then NUL-terminated texts as its arguments. */
-// components: vfs/path vfs/tree vfs/names vfs/data vfs/erofs vfs/io vfs/file vfs/at vfs/descriptors vfs/open
-// vfs/mkdir vfs/unlink vfs/rename vfs/link vfs/truncate vfs/readlink vfs/cwd vfs/write vfs/close
+// clang-format off
+// components: vfs/path vfs/tree vfs/tree_change vfs/tree_entries vfs/tree_list vfs/tree_make vfs/names vfs/data vfs/file_pages vfs/erofs vfs/io vfs/file vfs/at vfs/descriptors vfs/open vfs/mkdir vfs/unlink vfs/rename vfs/link vfs/truncate vfs/readlink vfs/cwd vfs/write vfs/close
+// clang-format on
 #include <stdlib.h>
 #include <string.h>
 
