@@ -93,11 +93,13 @@ FALLBACKS = {
     "_bootsubprocess": "posix",
 }  # fmt: skip
 
-# what comes with a module, by way of the loaders' optional methods
+# what comes with a module, by way of the loaders' optional methods or by names in strings
 WITH = {
     "importlib.resources": ("importlib.readers",),
     "importlib.metadata": ("importlib.readers",),
     "pkgutil": ("importlib.readers",),
+    "zipfile": ("encodings.cp437",),  # names in archives of old, in every directory that is read
+    "dbm": ("dbm.dumb",),  # asked for by name, after those that need libraries
 }
 
 # text encodings that a program meets when others choose them (HTTP, mail): Unicode, ISO 8859, Windows, KOI8
