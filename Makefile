@@ -7,21 +7,28 @@ BIN := .venv/bin
 TESTS ?= tests/unit tests/runtime tests/boot tests/apps
 C_FILES := $(shell git ls-files 'runtimes/*.c' 'runtimes/*.h' 'tests/*.c' 'tests/*.h')
 
-.PHONY: run test check clean
+.PHONY: run test check ruff mypy format tidy clean
 
 run:
 	@$(PYTHON) .ci/setup.py run
 	@$(BIN)/python examples/tour.py
 
-test: check
-	$(BIN)/python -m pytest $(TESTS)
-
-check:
+# Every check is made even where one before it complains; the last line is pytest's.
+test:
 	@$(PYTHON) .ci/setup.py test
+	@status=0; $(MAKE) --no-print-directory -k check || status=1; \
+	$(BIN)/python -m pytest $(TESTS) || status=1; exit $$status
+
+check: ruff mypy format tidy
+
+ruff:
 	$(BIN)/ruff check
+mypy:
 	$(BIN)/mypy
-	@$(BIN)/clang-format --dry-run -Werror $(C_FILES) && echo clang-format: no complaint
-	$(BIN)/python .ci/tidy.py
+format:
+	@$(BIN)/clang-format --dry-run -Werror $(C_FILES) && echo "clang-format: no complaint"
+tidy:
+	@$(BIN)/python .ci/tidy.py
 
 clean:
 	rm -rf .venv build .mypy_cache .ruff_cache .pytest_cache *.egg-info
