@@ -5,7 +5,7 @@
 #include "tcp_socket.h"
 #include "lwip/priv/tcp_priv.h"
 
-NEEDS(network/goodbye);
+NEEDS(network / goodbye);
 
 /* In so_options, beside lwIP's SOF_*: what the socket asked for, also after the socket is gone. */
 #define OPTION_REUSE_ADDRESS 0x40
