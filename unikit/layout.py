@@ -17,7 +17,7 @@ FOLDERS = {
     "/root": 0o700, "/app": 0o755, "/etc": 0o755, "/usr/bin": 0o755,
 }  # fmt: skip
 
-# The names that programs look up by themselves; the guest writes hosts and resolv.conf when it knows its network.
+# The names that programs look up by themselves; the guest adds its own to hosts when it knows its address.
 ETC = {
     "passwd": "root:x:0:0:root:/root:/bin/false\nnobody:x:65534:65534:nobody:/nonexistent:/bin/false\n",
     "group": "root:x:0:\nnogroup:x:65534:\n",
@@ -132,6 +132,8 @@ def fixed(natives: Natives) -> Iterator[ImageFile]:
     for name, content in ETC.items():
         if network or name not in NETWORK_ETC:
             yield text(f"/etc/{name}", content)
+    if network:
+        yield link("/etc/resolv.conf", "/proc/net/pnp")  # what DHCP found out; reading it waits for that
     if "module:_ssl" in graph:
         yield from _certificates(natives)
     if "module:zoneinfo" in graph and "module:tzdata" not in graph and ZONES.is_dir():

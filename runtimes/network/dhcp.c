@@ -19,68 +19,67 @@
 static unsigned waiting; /* interfaces that have no address yet */
 static uint64_t deadline;
 static struct wait_queue configured = {LIST_INIT(configured.waiters)};
-static bool own_hosts; /* /etc/hosts is ours to write, not the application's */
+static char *hosts; /* /etc/hosts as the image has it */
 
+/* Does the text have this word? */
+static bool has_word(const char *text, const char *word)
+{
+    size_t n = strlen(word);
+    for (const char *at = text; (at = strchr(at, word[0])); at++) {
+        bool starts = at == text || at[-1] == ' ' || at[-1] == '\t';
+        if (starts && strncmp(at, word, n) == 0 && (!at[n] || strchr(" \t\n", at[n])))
+            return true;
+    }
+    return false;
+}
+
+/* The machine's own name leads to its address (hosts(5)), unless the image's file says something else. */
 static void hosts_write(const ip_addr_t *address)
 {
-    if (!own_hosts)
-        return;
-    char text[512], printed[64];
     const char *name = config_get("hostname");
-    int n = snprintf(text, sizeof(text), "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n");
-    if (!address) {
-        snprintf(printed, sizeof(printed), "127.0.0.1");
-    } else {
-        address_print(printed, sizeof(printed), address);
-    }
-    n += snprintf(text + n, sizeof(text) - (size_t)n, "%s\t%.255s\n", printed, name ? name : "unikit");
-    kernel_write_file("/etc/hosts", text, (size_t)n);
-}
-
-/* The application's own file counts more than what the network says. */
-static bool file_given(const char *path)
-{
-    char *text;
+    char printed[64] = "127.0.1.1";
     size_t length;
-    if (kernel_read_file(path, &text, &length) != 0)
-        return false;
-    bool given = false;
-    for (size_t i = 0; i < length && !given; i++) {
-        if (text[i] == '#') {
-            while (i < length && text[i] != '\n')
-                i++;
-        } else {
-            given = text[i] != ' ' && text[i] != '\t' && text[i] != '\n';
-        }
-    }
+    if (!name)
+        name = "unikit";
+    if (!hosts && kernel_read_file("/etc/hosts", &hosts, &length) != 0)
+        hosts = kstrdup("127.0.0.1 localhost\n::1 localhost\n");
+    if (!hosts || has_word(hosts, name))
+        return;
+    if (address)
+        address_print(printed, sizeof(printed), address);
+    size_t room = strlen(hosts) + strlen(name) + sizeof(printed) + 4;
+    char *text = kmalloc(room);
+    if (!text)
+        return;
+    length = strlen(hosts);
+    const char *newline = length && hosts[length - 1] != '\n' ? "\n" : "";
+    length = (size_t)snprintf(text, room, "%s%s%s %s\n", hosts, newline, printed, name);
+    kernel_write_file("/etc/hosts", text, length);
     kfree(text);
-    return given;
 }
 
-static void resolver_write(void)
+/* The image's /etc/resolv.conf leads here, unless the application brought its own (resolv.conf(5)). Whoever
+ * looks before the network has answered waits: a resolver that finds no server would ask this machine. */
+static void show_resolver(struct text_sink *out)
 {
-    char text[256], printed[64];
-    int n = 0;
+    char printed[64];
+    network_wait_configured();
     for (u8_t i = 0; i < DNS_MAX_SERVERS; i++) {
         const ip_addr_t *server = dns_getserver(i);
         if (ip_addr_isany(server))
             continue;
         address_print(printed, sizeof(printed), server);
-        n += snprintf(text + n, sizeof(text) - (size_t)n, "nameserver %s\n", printed);
+        text_put(out, "nameserver %s\n", printed);
     }
-    if (n)
-        kernel_write_file("/etc/resolv.conf", text, (size_t)n);
 }
 
-static bool own_resolver;
+TEXT_FILE(net_pnp) = {.path = "/proc/net/pnp", .show = show_resolver};
 
 static void done(struct netif *netif)
 {
     const ip_addr_t *address = netif_ip_addr4(netif);
     if (ip_addr_isany(address))
         return;
-    if (own_resolver)
-        resolver_write();
     hosts_write(address);
     if (waiting) {
         char printed[64];
@@ -147,8 +146,6 @@ static bool fixed(struct netif *netif, const char *text)
 void dhcp_begin(struct netif *netif)
 {
     const char *ip = config_get("ip");
-    own_hosts = !file_given("/etc/hosts");
-    own_resolver = !file_given("/etc/resolv.conf");
     hosts_write(NULL);
     if (ip && strcmp(ip, "none") == 0)
         return;
@@ -162,8 +159,6 @@ void dhcp_begin(struct netif *netif)
                        "ADDRESS/PREFIX[,GATEWAY[,DNS]], for example ip=10.0.2.15/24,10.0.2.2,10.0.2.3.",
                        ip);
         done(netif);
-        if (own_resolver)
-            resolver_write();
         return;
     }
     waiting++;

@@ -736,6 +736,34 @@ def test_interface_ioctls(wire: Wire) -> None:
     assert struct.unpack_from("<i", bytes(a.ffi.buffer(listing, 4)))[0] == 80
 
 
+def test_names_and_servers(library: Path) -> None:
+    """What a fixed address leaves in /etc/hosts and, through /proc/net/pnp, in /etc/resolv.conf."""
+    fixed = Machine(library, 1, "10.0.0.1/24,10.0.0.2,10.0.0.3,10.0.0.4")
+    hosts = fixed.ffi.string(fixed.lib.host_written(0)).decode()
+    assert hosts.splitlines() == ["127.0.0.1 localhost", "::1 localhost", "10.0.0.1 unikit"]
+    assert fixed.read("/proc/net/pnp") == "nameserver 10.0.0.3\nnameserver 10.0.0.4\n"
+    assert "eth0\t00000000\t0200000A" in fixed.read("/proc/net/route")
+
+
+def test_without_an_answer_to_dhcp_calls_end(library: Path) -> None:
+    alone = Machine(library, 1, "dhcp")
+    frame = alone.take()
+    frames = []
+    while frame is not None:
+        frames.append(frame)
+        frame = alone.take()
+    assert any(f[12:14] == b"\x08\x00" and f[36:38] == (67).to_bytes(2, "big") for f in frames), "DISCOVER"
+    listener = alone.listener(80)
+    before = alone.lib.clock_now()
+    assert alone.connect(alone.socket(), ipv4("10.9.9.9", 80)) == -errno.ENETUNREACH
+    assert alone.lib.clock_now() - before <= 10_000_000_000
+    before = alone.lib.clock_now()
+    assert alone.connect(alone.socket(), ipv4("10.9.9.9", 80)) == -errno.ENETUNREACH
+    assert alone.lib.clock_now() == before, "only the first has to wait"
+    assert alone.connect(alone.socket(kind=STREAM), ipv4("127.0.0.1", 80)) == 0
+    assert alone.accept(listener) >= 0
+
+
 def test_garbage_is_ridden_out(wire: Wire) -> None:
     """Frames of a real exchange, damaged at random: nothing crashes, and the connection goes on."""
     client, server, _ = wire.connection()

@@ -107,7 +107,7 @@ void host_unwatch(int fd)
 
 /* ---- files of the kernel: remembered */
 static char written[4][512];
-static const char *names[4] = {"/etc/resolv.conf", "/etc/hosts"};
+static const char *names[2] = {"/etc/hosts", "/etc/hostname"};
 int kernel_write_file(const char *path, const char *data, size_t length)
 {
     for (int i = 0; i < 2; i++)
