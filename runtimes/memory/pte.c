@@ -59,11 +59,13 @@ uint64_t *pte_make(uintptr_t address)
     return &table[index_at(address, 0)];
 }
 
-/* Frees what lies in [floor, ceiling) below a table of `level` whose first address is `base`. */
-static void free_below(uint64_t *table, unsigned level, uintptr_t base, uintptr_t floor, uintptr_t ceiling)
+/* Frees what lies in [floor, ceiling) below a table of `level` whose first address is `base`. Was there any?
+ */
+static bool free_below(uint64_t *table, unsigned level, uintptr_t base, uintptr_t floor, uintptr_t ceiling)
 {
     uintptr_t span = PAGE_SIZE << (LEVEL_BITS * level);
     uintptr_t first = max(floor, base), last = min(ceiling, base + (span << LEVEL_BITS));
+    bool any = false;
 
     for (uintptr_t at = align_down(first, span); at < last; at += span) {
         uint64_t *entry = &table[index_at(at, level)];
@@ -71,20 +73,22 @@ static void free_below(uint64_t *table, unsigned level, uintptr_t base, uintptr_
             continue;
         uint64_t *below = pte_page(*entry);
         if (level > 1)
-            free_below(below, level - 1, at, floor, ceiling);
+            any |= free_below(below, level - 1, at, floor, ceiling);
         if (at >= floor && at + span <= ceiling) {
             *entry = 0;
             page_put(below);
+            any = true;
         }
     }
+    return any;
 }
 
 void pte_free_tables(uintptr_t floor, uintptr_t ceiling)
 {
     if (align_up(floor, TABLE_SPAN) >= align_down(ceiling, TABLE_SPAN))
         return;
-    free_below(top, 3, 0, floor, ceiling);
-    pte_flush(floor, ceiling);
+    if (free_below(top, 3, 0, floor, ceiling))
+        pte_flush(floor, ceiling);
 }
 
 void pte_flush(uintptr_t start, uintptr_t end)

@@ -14,11 +14,12 @@
 #include "file.h"
 #include "space.h"
 
-#define MAP_LIMIT  65530                        /* vm.max_map_count */
-#define STACK_ROOM ((16UL << 30) + (1UL << 30)) /* exec puts the first stack into the top of the space */
-#define TOP_RANDOM 0xfffffffUL                  /* pages: 1 TiB of places */
-#define ABSURD     16UL   /* times all of memory: who asks for that is not helped by more */
-#define KEEP_PAGES 1024UL /* at most so many are kept from promises, for the kernel */
+#define MAP_LIMIT   65530                        /* vm.max_map_count */
+#define STACK_ROOM  ((16UL << 30) + (1UL << 30)) /* exec puts the first stack into the top of the space */
+#define TABLES_FROM (2UL << 20)                  /* unmapping so much looks for page tables to free */
+#define TOP_RANDOM  0xfffffffUL                  /* pages: 1 TiB of places */
+#define ABSURD      16UL   /* times all of memory: who asks for that is not helped by more */
+#define KEEP_PAGES  1024UL /* at most so many are kept from promises, for the kernel */
 
 size_t space_resident, space_own;
 
@@ -371,6 +372,10 @@ int space_unmap(uintptr_t start, size_t length)
         space_zap(mappings[index]->start, mappings[index]->end, true);
         drop(index);
     }
+    /* After small pieces the tables stay: the next piece is likely to come to the same place, and to forget
+     * tables the CPU has to forget everything. */
+    if (length < TABLES_FROM)
+        return 0;
     floor = index > 0 ? mappings[index - 1]->end : 0;
     ceiling = index < count ? mappings[index]->start : USER_END + PAGE_SIZE;
     pte_free_tables(max(floor, align_down(start, 1UL << 39)), min(ceiling, align_up(end, 1UL << 39)));
