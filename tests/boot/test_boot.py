@@ -14,8 +14,10 @@ import pytest
 from tests.guest import run
 
 HERE = Path(__file__).resolve().parent
+# Those that measure time: under -icount the guest's clock counts instructions, so the host's noise cannot make them late.
+STEADY = ("fairness", "time_passes")
 # Those whose end is not a plain 0 have tests of their own below.
-SPECIAL = {"uncaught", "exit_status", "crash", "memory_error", "writable_code", "missing_call", "fairness"}
+SPECIAL = {"uncaught", "exit_status", "crash", "memory_error", "writable_code", "missing_call", *STEADY}
 PROGRAMS = sorted(f.name for f in HERE.iterdir() if any(f.glob("main.*")) and f.name not in SPECIAL)
 
 
@@ -76,8 +78,9 @@ def test_missing_calls_are_named_and_counted() -> None:
     assert told[9999]["count"] == 1 and "libc.so.6" in told[425]["module"], told
 
 
-def test_computing_does_not_starve_the_others() -> None:
-    """Under -icount the guest's clock counts instructions, so the host's noise cannot make a thread late."""
-    result = run(app("fairness"), extra=["-icount", "shift=1,sleep=off"])
+@pytest.mark.parametrize("name", STEADY)
+def test_by_a_steady_clock(name: str) -> None:
+    """A thread that computes does not starve the others; sleeps last what they should."""
+    result = run(app(name), extra=["-icount", "shift=1,sleep=off"])
     print(result.console)
     assert result.status == 0, result.console
