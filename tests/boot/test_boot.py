@@ -14,7 +14,7 @@ import pytest
 from tests.guest import run
 
 HERE = Path(__file__).resolve().parent
-# Those that measure time: under -icount the guest's clock counts instructions, so the host's noise cannot make them late.
+# Those that measure time: under -icount the guest's clock counts instructions, whatever the host does meanwhile.
 STEADY = ("fairness", "time_passes")
 # Those whose end is not a plain 0 have tests of their own below.
 SPECIAL = {"uncaught", "exit_status", "crash", "memory_error", "writable_code", "missing_call", *STEADY}
