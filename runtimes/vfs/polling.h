@@ -83,6 +83,8 @@ static inline void mask_leave(const uint64_t __user *set, bool interrupted)
         return;
     current->signals.restore_mask = false;
     current->signals.blocked = current->signals.saved_mask;
+    if (signal_pending()) /* what the call's mask held back */
+        return_work = true;
 }
 
 #endif

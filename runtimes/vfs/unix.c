@@ -564,7 +564,7 @@ static ssize_t send_datagram(struct file *f, struct socket_message *m)
     if (m->flags & MSG_OOB)
         return -EOPNOTSUPP;
     result = target_of(f->data, m, &to);
-    if (result < 0)
+    if (result)
         return result;
     result = send_to(f, to, m);
     socket_put(to);

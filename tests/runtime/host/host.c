@@ -285,7 +285,7 @@ static struct thread host_thread = {.tid = 2,
 WEAK struct thread *current = &host_thread;
 WEAK struct list threads_all = LIST_INIT(threads_all);
 WEAK int threads_count = 1;
-WEAK bool reschedule;
+WEAK bool reschedule, return_work;
 
 /* What the rest of the world does while the thread under test sleeps; false: nothing more. */
 bool (*host_while_waiting)(void);
