@@ -27,7 +27,7 @@ from unikit.report import Log
 
 FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2)
 IMPATIENT = 3  # that many SIGINT or SIGTERM end QEMU itself
-AFTER_EXIT = 5.0  # seconds that a guest whose application ended has to go off
+AFTER_EXIT = 15.0  # seconds that a guest whose application ended has to go off
 PR_SET_PDEATHSIG = 1
 
 

@@ -19,7 +19,7 @@
 #include "report.h"
 #include "tty.h"
 
-#define FLUSH_TIME 1000000000UL /* a host that does not read holds up a power-off no longer than this */
+#define FLUSH_TIME 10000000000UL /* a host that does not read holds up a power-off no longer than this */
 
 static const struct console_device *device;
 static struct tty terminal;

@@ -15,7 +15,7 @@
 #include "thread.h"
 
 enum { QUEUE = 16384, KEEP = 8192, COMMAND = 128 };
-#define FLUSH_TIME 1000000000UL /* a host that does not read holds up a power-off no longer than this */
+#define FLUSH_TIME 10000000000UL /* a host that does not read holds up a power-off no longer than this */
 
 static const struct report_port *port, *expected;
 static uint64_t expected_until;
