@@ -496,9 +496,9 @@ static ssize_t send_stream(struct file *f, struct socket_message *m)
 /* Where a datagram goes: with a reference taken. */
 static int target_of(struct unix_socket *s, const struct socket_message *m, struct unix_socket **to)
 {
-    int result = 0;
-    if (s->error)
-        return take_error(s);
+    int result = take_error(s);
+    if (result)
+        return result;
     if ((s->shut & SHUT_SEND) && (!connects(s) || s->state == UNIX_CONNECTED))
         return -EPIPE;
     if (m->name && m->name_length && s->common.type == SOCK_DGRAM) {
