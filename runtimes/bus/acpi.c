@@ -58,7 +58,7 @@ void acpi_start(uint64_t rsdp)
 {
     const uint8_t *p = rsdp ? acpi_view(rsdp, 36) : NULL;
     root = 0, dsdt = NULL, dsdt_length = 0;
-    if (!p || memcmp(p, "RSD PTR ", 8) || !sums_to_zero(p, 20))
+    if (!p || memcmp(p, "RSD PTR ", 8) != 0 || !sums_to_zero(p, 20))
         return;
     if (p[15] >= 2 && get64(p + 24) && sums_to_zero(p, 36))
         root = get64(p + 24), pointers = 8;
@@ -93,7 +93,7 @@ const uint8_t *acpi_dsdt(size_t *length)
             dsdt = table_at(get64(fadt + 140), &dsdt_length);
         if (fadt && !dsdt && size >= 44)
             dsdt = table_at(get32(fadt + 40), &dsdt_length);
-        if (dsdt && memcmp(dsdt, "DSDT", 4))
+        if (dsdt && memcmp(dsdt, "DSDT", 4) != 0)
             dsdt = NULL;
     }
     *length = dsdt ? dsdt_length : 0;
