@@ -228,11 +228,14 @@ class Host:
         return result if isinstance(result, int) else str(result)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="module", params=["-DCLEAN_MOST=4096U", "-DCLEAN_MOST=5U"], ids=["kept", "forgotten"])
 def both(
-    build: Callable[..., Library], tmp_path_factory: pytest.TempPathFactory
+    build: Callable[..., Library], tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
 ) -> Iterator[tuple[Guest, Host]]:
-    """The library started on an image, and the tree that the image was made of."""
+    """The library started on an image, and the tree that the image was made of.
+
+    Once with nodes of the image that stay in memory, once with hardly any: they come and go all the time.
+    """
     folder = tmp_path_factory.mktemp("files")
     root = folder / "host"
     root.mkdir()
@@ -240,7 +243,7 @@ def both(
     populate(root)
     image = folder / "image.erofs"
     subprocess.run(["mkfs.erofs", str(image), str(root)], check=True, capture_output=True, timeout=60)
-    library, ffi = build(COMPONENTS, CDEF, START, INCLUDE)
+    library, ffi = build(COMPONENTS, CDEF, START, (*INCLUDE, request.param))
     assert library.start(str(image).encode()) == 0
     yield Guest(library, ffi), Host(root)
     os.umask(before)
