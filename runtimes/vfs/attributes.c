@@ -27,7 +27,6 @@ static int apply(struct node *n, const struct change *change)
     if (!change->mode_given && node_type(n) == NODE_REGULAR)
         n->mode &= ~(n->mode & 010 ? 06000U : 04000U); /* a new owner does not inherit set-id bits */
     n->ctime = clock_real();
-    node_event(n, IN_ATTRIB, 0, NULL, 0);
     return 0;
 }
 
@@ -39,6 +38,8 @@ static long change_at(int dirfd, const char __user *path, unsigned walking, cons
     if (error)
         return error;
     error = w.node ? apply(w.node, change) : 0; /* a pipe or socket: nobody looks at it */
+    if (!error && w.node)
+        walk_event(&w, IN_ATTRIB);
     walk_done(&w);
     return error;
 }
@@ -49,7 +50,12 @@ static long change_fd(int fd, const struct change *change)
 
     if (!f || f->flags & O_PATH)
         return -EBADF;
-    return f->node ? apply(f->node, change) : 0;
+    if (!f->node)
+        return 0;
+    long error = apply(f->node, change);
+    if (!error && watch_notify_file)
+        watch_notify_file(f, IN_ATTRIB);
+    return error;
 }
 
 static struct change to_mode(uint32_t mode)

@@ -1,4 +1,7 @@
 /* file.c - open files: made, counted, released. */
+#include <asm/fcntl.h>
+#include <linux/inotify.h>
+
 #include "file.h"
 #include "memory.h"
 #include "node.h"
@@ -30,6 +33,8 @@ void file_put(struct file *f)
         epoll_forget(f);
     if (f->node && locks_forget)
         locks_forget(f);
+    if (f->node && watch_notify_file)
+        watch_notify_file(f, (f->flags & O_ACCMODE) == O_RDONLY ? IN_CLOSE_NOWRITE : IN_CLOSE_WRITE);
     if (f->ops && f->ops->release)
         f->ops->release(f);
     if (f->node)

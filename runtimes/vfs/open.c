@@ -136,7 +136,11 @@ int open_walked(struct walk *w, int flags, uint32_t mode, struct file **out)
         error = w->node->ops->truncate ? w->node->ops->truncate(w->node, 0) : 0;
         if (error)
             file_put(*out);
+        else
+            walk_event(w, IN_MODIFY);
     }
+    if (!error && watch_notify_file)
+        watch_notify_file(*out, IN_OPEN);
     return error;
 }
 

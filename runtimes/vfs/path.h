@@ -33,6 +33,14 @@ struct walk {
 int walk(struct walk *, struct node *start, const char *path, unsigned flags);
 void walk_done(struct walk *);
 
+/* Something happened to what the walk found: the node and its directory hear of it. */
+static inline void walk_event(const struct walk *w, unsigned event)
+{
+    node_event(w->node, event, 0, NULL, 0);
+    if (w->directory && w->last == LAST_NAME)
+        node_event(w->directory, event, 0, w->name, w->length);
+}
+
 extern struct node *path_root, *path_cwd; /* of the process; set by INIT(filesystems) */
 extern uint32_t path_umask;
 

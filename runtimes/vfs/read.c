@@ -1,7 +1,9 @@
 /* read.c - read(2), pread64(2), readv(2), preadv(2), preadv2(2): one way in, five shapes of arguments. */
 #include <linux/fs.h>
+#include <linux/inotify.h>
 
 #include "memory.h"
+#include "node.h"
 #include "readwrite.h"
 
 static long read_into(int fd, struct io *io, const int64_t *at)
@@ -27,6 +29,8 @@ static long read_into(int fd, struct io *io, const int64_t *at)
     if (n > 0)
         io_counts.read_bytes += (uint64_t)n;
     io_counts.reads++;
+    if (n > 0 && f->node && watch_notify_file)
+        watch_notify_file(f, IN_ACCESS);
     file_put(f);
     return n;
 }

@@ -43,7 +43,6 @@ static int apply(struct node *n, const struct __kernel_timespec times[2])
     set(&n->atime, &times[0], now);
     set(&n->mtime, &times[1], now);
     n->ctime = now;
-    node_event(n, IN_ATTRIB, 0, NULL, 0);
     return 0;
 }
 
@@ -60,12 +59,17 @@ static long times_at(int dirfd, const char __user *path, const struct __kernel_t
             return -EBADF;
         if (flags)
             return -EINVAL;
-        return f->node ? apply(f->node, times) : 0;
+        int error = f->node ? apply(f->node, times) : 0;
+        if (!error && f->node && watch_notify_file)
+            watch_notify_file(f, IN_ATTRIB);
+        return error;
     }
     int error = walk_at_node(&w, dirfd, path, (unsigned)walking);
     if (error)
         return error;
     error = apply(w.node, times);
+    if (!error)
+        walk_event(&w, IN_ATTRIB);
     walk_done(&w);
     return error;
 }

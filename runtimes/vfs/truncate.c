@@ -12,10 +12,7 @@ static long truncate_node(struct node *n, int64_t size)
         return -EISDIR;
     if (size < 0 || node_type(n) != NODE_REGULAR || !n->ops->truncate)
         return -EINVAL;
-    long error = n->ops->truncate(n, (uint64_t)size);
-    if (!error)
-        node_event(n, IN_MODIFY, 0, NULL, 0);
-    return error;
+    return n->ops->truncate(n, (uint64_t)size);
 }
 
 SYSCALL(truncate, const char __user *path, int64_t size)
@@ -28,6 +25,8 @@ SYSCALL(truncate, const char __user *path, int64_t size)
     if (error)
         return error;
     error = truncate_node(w.node, size);
+    if (!error)
+        walk_event(&w, IN_MODIFY);
     walk_done(&w);
     return error;
 }
@@ -40,7 +39,10 @@ SYSCALL(ftruncate, int fd, int64_t size)
         return -EBADF;
     if (!file_writable(f) || !f->node || node_is_directory(f->node))
         return -EINVAL;
-    return truncate_node(f->node, size);
+    long error = truncate_node(f->node, size);
+    if (!error && watch_notify_file)
+        watch_notify_file(f, IN_MODIFY);
+    return error;
 }
 
 SYSCALL(fallocate, int fd, int mode, int64_t offset, int64_t length)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import os
 import random
+import struct
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,11 +20,10 @@ COMPONENTS = [
     f"vfs/{name}"
     for name in (
         "access", "at", "attributes", "close", "cwd", "data", "descriptors", "dup", "erofs", "fcntl", "file",
-        "file_pages",
-        "getdents", "io", "kernel_file", "link", "locks", "memfd", "mkdir", "mknod", "names", "open", "path", "read",
-        "readlink",
-        "rename", "seek", "send", "stat", "statfs", "sync", "times", "tree", "tree_change",
-        "tree_entries", "tree_list", "tree_make", "truncate", "unlink", "write",
+        "file_pages", "getdents", "inotify", "io", "kernel_file", "link", "locks", "memfd", "mkdir", "mknod",
+        "names", "open", "path", "read", "readlink", "rename", "seek", "send", "stat", "statfs", "sync",
+        "text", "times", "tree", "tree_change", "tree_entries", "tree_list", "tree_make", "truncate",
+        "unlink", "write",
     )
 ]  # fmt: skip
 
@@ -61,6 +62,10 @@ long sys_sendfile(int, int, int64_t *, size_t);
 long sys_copy_file_range(int, int64_t *, int, int64_t *, size_t, unsigned);
 long sys_memfd_create(const char *, unsigned);
 long sys_statfs(const char *, void *);
+long sys_inotify_init1(int);
+long sys_inotify_add_watch(int, const char *, unsigned);
+long sys_inotify_rm_watch(int, int);
+long sys_fchmodat(int, const char *, unsigned);
 int page_of(int fd, uint64_t index, int write, void **page);
 void page_put(void *);
 """
@@ -432,8 +437,6 @@ class Pair:
 
 
 def punch(fd: int, offset: int, n: int) -> int:
-    import ctypes
-
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.fallocate(fd, 3, ctypes.c_long(offset), ctypes.c_long(n)) == 0:
         return 0
@@ -629,3 +632,58 @@ def test_the_working_directory_has_a_path_until_it_is_removed(both: tuple[Guest,
     assert guest.open("new", os.O_CREAT | os.O_WRONLY) == -errno.ENOENT, "nothing new in a removed directory"
     assert library.sys_chdir(b"..") == 0 and library.sys_getcwd(buffer, 4096) == 7
     assert library.sys_chdir(b"/") == 0 and library.sys_unlinkat(AT_FDCWD, b"/moved", 0x200) == 0
+
+
+def decode(data: bytes) -> list[tuple[int, int, str]]:
+    """Events of inotify as (watch, mask, name)."""
+    events, at = [], 0
+    while at < len(data):
+        watch, mask, _cookie, length = struct.unpack_from("iIII", data, at)
+        events.append((watch, mask, data[at + 16 : at + 16 + length].rstrip(b"\0").decode()))
+        at += 16 + length
+    return events
+
+
+def test_watches_tell_what_linux_tells(both: tuple[Guest, Host]) -> None:
+    guest, host = both
+    library, at = guest.library, AT_FDCWD
+    libc = ctypes.CDLL(None, use_errno=True)
+    mine, other = library.sys_inotify_init1(os.O_NONBLOCK), libc.inotify_init1(os.O_NONBLOCK)
+    assert guest.read(mine, 100) == host.read(other, 100) == -errno.EAGAIN
+
+    def watch(path: str, mask: int) -> int:
+        descriptor = library.sys_inotify_add_watch(mine, path.encode(), mask)
+        theirs = libc.inotify_add_watch(other, host._at(path).encode(), mask)
+        assert descriptor == (theirs if theirs >= 0 else -ctypes.get_errno())
+        return int(descriptor)
+
+    everything = 0xFFF
+    library.sys_mkdirat(at, b"/keep/w", 0o755)
+    os.mkdir(host._at("/keep/w"))
+    assert watch("/keep/w", everything) == 1 and watch("/keep/none", everything) == -errno.ENOENT
+    assert watch("/keep/1", 0) == -errno.EINVAL and watch("/keep/1", everything | 0x01000000) == -errno.ENOTDIR
+    for n in range(2):
+        path = f"/keep/w/f{n}"
+        a, b = guest.open(path, os.O_CREAT | os.O_RDWR), host.open(path, os.O_CREAT | os.O_RDWR)
+        guest.write(a, b"text"), host.write(b, b"text")
+        guest.pread(a, 10, 0), host.pread(b, 10, 0)
+        guest.close(a), host.close(b)
+    library.sys_fchmodat(at, b"/keep/w/f0", 0o600), os.chmod(host._at("/keep/w/f0"), 0o600)
+    assert watch("/keep/w/f1", everything) == 2
+    library.sys_renameat2(at, b"/keep/w/f0", at, b"/keep/w/g", 0)
+    os.rename(host._at("/keep/w/f0"), host._at("/keep/w/g"))
+    library.sys_mkdirat(at, b"/keep/w/d", 0o755), os.mkdir(host._at("/keep/w/d"))
+    library.sys_unlinkat(at, b"/keep/w/d", 0x200), os.rmdir(host._at("/keep/w/d"))
+    library.sys_unlinkat(at, b"/keep/w/g", 0), os.unlink(host._at("/keep/w/g"))
+    assert library.sys_inotify_rm_watch(mine, 2) == libc.inotify_rm_watch(other, 2) == 0
+    told, expected = guest.read(mine, 65536), host.read(other, 65536)
+    assert isinstance(told, bytes) and isinstance(expected, bytes)
+    assert decode(told) == decode(expected)
+    library.sys_unlinkat(at, b"/keep/w/f1", 0), os.unlink(host._at("/keep/w/f1"))
+    library.sys_unlinkat(at, b"/keep/w", 0x200), os.rmdir(host._at("/keep/w"))
+    told, expected = guest.read(mine, 65536), host.read(other, 65536)
+    assert isinstance(told, bytes) and isinstance(expected, bytes)
+    assert decode(told) == decode(expected)
+    assert guest.read(mine, 100) == -errno.EAGAIN
+    guest.close(mine)
+    os.close(other)
