@@ -91,14 +91,17 @@ def _providers(components: Sequence[Component]) -> dict[str, list[Component]]:
     return strong
 
 
+def family_of(name: str) -> str | None:
+    """The key of ON_IMPORT that a component belongs to."""
+    for family in ON_IMPORT:
+        if name == family or (family.endswith("/") and name.startswith(family)):
+            return family
+    return None
+
+
 def _of_use(component: Component, imports: frozenset[str] | None) -> bool:
-    if imports is None:
-        return True
-    return all(
-        module in imports
-        for family, module in ON_IMPORT.items()
-        if component.name == family or (family.endswith("/") and component.name.startswith(family))
-    )
+    family = family_of(component.name)
+    return imports is None or family is None or ON_IMPORT[family] in imports
 
 
 def _check_conflicts(components: Sequence[Component]) -> None:

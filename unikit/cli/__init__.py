@@ -20,12 +20,12 @@ class Verbs(click.Group):
     """Finds the commands by their files."""
 
     def list_commands(self, context: click.Context) -> list[str]:
-        return sorted(module.name for module in pkgutil.iter_modules(commands.__path__))
+        return sorted(module.name.replace("_", "-") for module in pkgutil.iter_modules(commands.__path__))
 
     def get_command(self, context: click.Context, name: str) -> click.Command | None:
         if name not in self.list_commands(context):
             return None
-        found: click.Command = importlib.import_module(f"unikit.commands.{name}").command
+        found: click.Command = importlib.import_module(f"unikit.commands.{name.replace('-', '_')}").command
         return found
 
 
