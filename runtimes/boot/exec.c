@@ -100,7 +100,7 @@ static uintptr_t map_program(const char *path, struct file *file, const struct e
     return base;
 }
 
-/* ---- the first stack ---- */
+/* ---- the first stack */
 
 struct stack {
     uintptr_t at; /* grows down */

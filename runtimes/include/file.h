@@ -11,8 +11,7 @@ struct file;
 struct poller;
 struct stat;
 
-/* ---- io: a cursor over user or kernel buffers (vfs/io.c)
- * --------------------------------------------------------------- */
+/* ---- io: a cursor over user or kernel buffers (vfs/io.c) */
 struct io_vector {
     void *base;
     size_t length;
@@ -34,9 +33,7 @@ ssize_t io_put(struct io *, const void *from, size_t n); /* into the buffers (re
 ssize_t io_take(struct io *, void *to, size_t n);        /* from the buffers (write) */
 ssize_t io_put_zero(struct io *, size_t n);
 
-/* ---- files
- * -------------------------------------------------------------------------------------------------------------
- */
+/* ---- files */
 struct file_ops {
     /* For streams pos is NULL; else read/write at *pos and advance it. Bytes moved (0: end) or -errno.
      * O_NONBLOCK is in file->flags. */
@@ -80,8 +77,7 @@ static inline struct file *file_get(struct file *f)
 }
 void file_put(struct file *);
 
-/* ---- descriptors (vfs/descriptors.c)
- * -------------------------------------------------------------------------------------- */
+/* ---- descriptors (vfs/descriptors.c) */
 /* The file behind fd with a reference taken, or NULL (EBADF). */
 struct file *fd_get(int fd);
 /* The lowest free descriptor >= from now refers to file (takes over the caller's reference); fd or -EMFILE
@@ -89,8 +85,7 @@ struct file *fd_get(int fd);
 int fd_install(struct file *, int from, bool cloexec);
 int fd_close(int fd);
 
-/* ---- polling (vfs/poll.c)
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- polling (vfs/poll.c) */
 struct poller {
     /* Called by a file's poll for each of its queues; registers a waiter. */
     void (*on)(struct poller *, struct wait_queue *);
@@ -109,8 +104,7 @@ void epoll_forget(struct file *);
 /* fcntl(2) with F_SETPIPE_SZ or F_GETPIPE_SZ; -EBADF: not a pipe. (vfs/pipe.c, if pipes are linked) */
 long pipe_control(struct file *, unsigned command, unsigned long argument) WEAK;
 
-/* ---- sockets: system calls (network-neutral, vfs/socket.c) talk to families through this
- * --------------------------------------- */
+/* ---- sockets: system calls (network-neutral, vfs/socket.c) talk to families through this */
 struct socket_message {
     struct io *io;
     void *name; /* kernel copy of the address, 128 bytes room */
@@ -144,8 +138,7 @@ TABLE(unikit_socket_families, struct socket_family_record);
     DECLARE_("provides socket_family_" #name);                                                               \
     TABLE_RECORD(unikit_socket_families, struct socket_family_record, socket_family_##name)
 
-/* ---- devices in /dev, and files of /proc and /sys: a record each
- * ----------------------------------------------------------------- */
+/* ---- devices in /dev, and files of /proc and /sys: a record each */
 struct device_record {
     const char *name; /* below /dev: "null", "pts/0" */
     unsigned major, minor, mode;
@@ -173,8 +166,7 @@ TABLE(unikit_text_files, struct text_file_record);
 /* User memory [start, end) as it is now; nothing of it if it is not there. */
 void text_put_user(struct text_sink *, uintptr_t start, uintptr_t end);
 
-/* ---- paths, for the kernel's own use (vfs/)
- * ------------------------------------------------------------------------------------- */
+/* ---- paths, for the kernel's own use (vfs/) */
 /* open(2) from the kernel: flags O_*; 0 or -errno. */
 int kernel_open(const char *path, int flags, unsigned mode, struct file **);
 /* Whole file into a kmalloc'ed, NUL-terminated buffer. */

@@ -10,8 +10,7 @@
 #define DIRECT_MAP  0xffff800000000000UL
 #define KERNEL_BASE 0xffffffff80000000UL
 
-/* ---- memory/pages.c
- * ------------------------------------------------------------------------------------------ */
+/* ---- memory/pages.c */
 #ifdef UNIKIT_HOST
 uintptr_t virt_to_phys(const void *virt);
 void *phys_to_virt(uintptr_t phys);
@@ -62,16 +61,14 @@ volatile void *mmio_map(uintptr_t phys, size_t size);
  * 0). */
 size_t pages_reclaim(size_t wanted);
 
-/* ---- memory/heap.c: 16-byte aligned; poisoned on free in debug builds
- * ------------------------------------------ */
+/* ---- memory/heap.c: 16-byte aligned; poisoned on free in debug builds */
 void *kmalloc(size_t size);
 void *kzalloc(size_t size);
 void *krealloc(void *p, size_t size);
 void kfree(void *p);
 char *kstrdup(const char *s);
 
-/* ---- memory/space.c: the user address space
- * -------------------------------------------------------------------- */
+/* ---- memory/space.c: the user address space */
 struct file;
 
 struct mapping {
@@ -106,8 +103,7 @@ struct space_totals {
 };
 struct space_totals space_totals(void);
 
-/* ---- memory/user.c: user memory, checked: 0 or -EFAULT
- * ----------------------------------------------------------- */
+/* ---- memory/user.c: user memory, checked: 0 or -EFAULT */
 int copy_in(void *to, const void __user *from, size_t n);
 int copy_out(void __user *to, const void *from, size_t n);
 int clear_out(void __user *to, size_t n);

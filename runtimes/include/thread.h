@@ -14,8 +14,7 @@ struct registers {
     uint64_t rip, cs, rflags, rsp, ss;
 };
 
-/* ---- threads
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- threads */
 #define KERNEL_STACK_SIZE 16384UL
 
 enum thread_state { THREAD_READY, THREAD_RUNNING, THREAD_WAITING, THREAD_DEAD };
@@ -73,7 +72,7 @@ extern bool reschedule; /* set by wake-ups and the slice timer, read on the way 
 noreturn void process_exit(int status, int signal);
 
 /* ---- waiting
- * ------------------------------------------------------------------------------------------------------ A
+ * A
  * wait queue is embedded in whatever can be waited for. `events` are EPOLL* bits; a waiter is only called for
  * events that it asked for (0 asks for all). */
 struct wait_queue {
@@ -116,9 +115,7 @@ int wait_on(struct wait_queue *q, unsigned events, uint64_t deadline);
 void thread_wake(
     struct thread *); /* a waiting thread becomes ready, ahead of those that use up their slices */
 
-/* ---- time
- * ---------------------------------------------------------------------------------------------------------
- */
+/* ---- time */
 uint64_t clock_now(void); /* CLOCK_MONOTONIC: ns since power-on, continues over a freeze */
 int64_t clock_real(void); /* CLOCK_REALTIME: ns since 1970 */
 void clock_set_real(int64_t ns);
@@ -136,8 +133,7 @@ void timers_run(void); /* fires what is due and programs the hardware for the ne
 /* Hardware one-shot (clock/lapic.c): interrupt at `when`; NEVER stops it. */
 void clock_alarm(uint64_t when);
 
-/* ---- signals (signals/)
- * ------------------------------------------------------------------------------------------- */
+/* ---- signals (signals/) */
 struct signal_info { /* what goes into siginfo_t */
     int number, code, error;
     uintptr_t address;
@@ -156,8 +152,7 @@ bool signal_pending(void);
  * call. */
 void signal_deliver(struct registers *, bool system_call);
 
-/* ---- what boot/ (entry, traps, exec) and threads/, clock/ want of each other
- * ---------------------------------- */
+/* ---- what boot/ (entry, traps, exec) and threads/, clock/ want of each other */
 /* Something is to be done before the current thread goes on in user code: reschedule, signals, restarts. Set
  * by threads/ and signals/ (also at every switch); whoever acts on it clears it first, then calls
  * schedule_if_needed() if `reschedule`, then signal_deliver(). */
@@ -178,8 +173,7 @@ extern uint32_t fpu_size;
 /* Maps the vDSO and its data page; its start, for AT_SYSINFO_EHDR. 0 or -errno. (clock/vdso.c) */
 int vdso_map(uintptr_t *address);
 
-/* ---- interrupts (boot/traps.c, bus/)
- * -------------------------------------------------------------------------------- */
+/* ---- interrupts (boot/traps.c, bus/) */
 typedef void (*interrupt_handler)(void *data);
 /* A free CPU vector for `handler`; the vector or -ENOSPC. The controller is acknowledged by the caller of the
  * handler. */

@@ -19,8 +19,7 @@
 #include "report.h"
 #include "thread.h"
 
-/* ---- panic, log
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- panic, log */
 static char host_error[512];
 
 WEAK void panic(const char *format, ...)
@@ -72,8 +71,7 @@ WEAK void console_write(const char *text, size_t length)
     (void)!fwrite(text, 1, length, stderr);
 }
 
-/* ---- memory: counted pages; a limit lets a test run out
- * ------------------------------------------------------------------ */
+/* ---- memory: counted pages; a limit lets a test run out */
 struct host_page {
     void *address;
     unsigned users;
@@ -229,8 +227,7 @@ WEAK void space_drop_file_pages(struct file *f, uint64_t first, uint64_t last)
     (void)f, (void)first, (void)last;
 }
 
-/* ---- time and waiting
- * --------------------------------------------------------------------------------------------------- */
+/* ---- time and waiting */
 static uint64_t host_now = 1000000000;
 static struct timer *host_timers; /* linked by `next` */
 
@@ -351,8 +348,7 @@ WEAK bool signal_pending(void)
     return false;
 }
 
-/* ---- random, configuration, report
- * ----------------------------------------------------------------------------------------- */
+/* ---- random, configuration, report */
 static uint64_t host_seed = 88172645463325252ULL;
 WEAK uint64_t random_u64(void)
 {
