@@ -112,6 +112,8 @@ void *virtio_queue_drain(struct virtio_queue *);
 /* Descriptors that are free; one chain takes as many as it has buffers. */
 unsigned virtio_queue_room(const struct virtio_queue *);
 unsigned virtio_queue_size(const struct virtio_queue *);
+/* Chains that the device has. */
+unsigned virtio_queue_in_flight(const struct virtio_queue *);
 /* Interrupts for used buffers on or off; enabling says true if some came in the meantime (look again). */
 void virtio_queue_interrupts_off(struct virtio_queue *);
 bool virtio_queue_interrupts_on(struct virtio_queue *);

@@ -30,7 +30,7 @@ enum {
 #define BIT(n) (1ULL << (n))
 enum { CONFIG_MAC = 0, CONFIG_MTU = 10 };
 enum { RECEIVE = 0, SEND = 1 };
-enum { RING = 256, SEGMENTS = 32, WAITING_MAX = 1024 };
+enum { RING = 256, SEGMENTS = 32, WAITING_MAX = 4096 };
 enum { ETHERNET_HEADER = 14, MTU_USUAL = 1500 };
 
 /* A receive buffer with its pbuf in front; two of them share a page, which counts them. */
@@ -51,9 +51,9 @@ struct net {
     struct net_buffer *free;           /* buffers that neither the device nor the stack has */
     unsigned free_count, total, limit; /* buffers; `limit`: of those that the stack may keep */
     unsigned posted;
-    bool separate_header; /* the device wants the header in a descriptor of its own */
-    bool full;            /* frames wait: the device was asked for an interrupt */
-    struct pbuf *waiting[WAITING_MAX];
+    bool separate_header;  /* the device wants the header in a descriptor of its own */
+    bool full;             /* frames wait: the device was asked for an interrupt */
+    struct pbuf **waiting; /* room for WAITING_MAX, made when it is first needed */
     unsigned waiting_first, waiting_count;
 };
 
@@ -274,7 +274,9 @@ static int net_send(struct network_device *network, struct pbuf *p)
     }
     if (!net->waiting_count && send_frame(net, p) == 0)
         return 0;
-    if (net->waiting_count == WAITING_MAX) {
+    if (!net->waiting)
+        net->waiting = kmalloc(WAITING_MAX * sizeof(struct pbuf *));
+    if (!net->waiting || net->waiting_count == WAITING_MAX) {
         pbuf_free(p);
         return -ENOBUFS;
     }
@@ -291,9 +293,9 @@ static void net_flush(struct network_device *network)
         virtio_queue_kick(net->send);
         if (!net->waiting_count)
             break;
-        /* Say when some of it is sent. */
+        /* Say when half of them are sent. */
         net->full = true;
-        if (!virtio_queue_interrupts_after(net->send, virtio_queue_size(net->send) / 4))
+        if (!virtio_queue_interrupts_after(net->send, max(virtio_queue_in_flight(net->send) / 2, 1u)))
             return;
     }
     if (net->full)

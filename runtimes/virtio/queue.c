@@ -287,6 +287,11 @@ unsigned virtio_queue_room(const struct virtio_queue *q)
     return q->broken ? 0 : q->free_count;
 }
 
+unsigned virtio_queue_in_flight(const struct virtio_queue *q)
+{
+    return (uint16_t)(q->next_available - q->last_used);
+}
+
 unsigned virtio_queue_size(const struct virtio_queue *q)
 {
     return q->size;
