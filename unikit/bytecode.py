@@ -43,7 +43,7 @@ def compile_all(python: Interpreter, units: list[Unit]) -> Compiled:
         output, _ = process.communicate()
         lines = output.split("\n")
         if process.returncode or len(lines) <= len(share):
-            raise UserError(f"{python.path} stopped while it compiled", code=ExitCode.INTERPRETER)
+            raise UserError(f"{python.path} stopped while it compiled.", code=ExitCode.INTERPRETER)
         failed.update({u: line for u, line in zip(share, lines, strict=False) if line})
     return Compiled({u: f for u, f in files.items() if u not in failed}, failed)
 

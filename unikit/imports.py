@@ -87,7 +87,7 @@ def _include(walk: Walk, entry: Module) -> list[DataFile]:
         files = datafiles.matching(walk.source.root, item)
         if not files:
             raise UserError(
-                f"include: {item!r} is neither a module nor a file below {walk.source.root}",
+                f"include: {item!r} is neither a module nor a file below {walk.source.root}.",
                 code=ExitCode.CONFIGURATION,
             )
         data += [DataFile(f, g, "app", f"include {item}") for f, g in files]
@@ -121,7 +121,7 @@ def _check_missing(walk: Walk, loaded: frozenset[str]) -> None:
                 if module.name in loaded or module.layer == "interpreter":
                     continue  # it was imported all the same: the name is made at run time
                 raise UserError(
-                    f"module {node.name!r} is not there; {where} imports it",
+                    f"Module {node.name!r} is not there; {where} imports it.",
                     code=ExitCode.MODULE_NOT_FOUND,
                     hint=_hint(walk, node.name),
                 )

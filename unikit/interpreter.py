@@ -37,12 +37,12 @@ def choose(python: str | None) -> Path:
         for inside in ("bin/python", "bin/python3"):
             if (named / inside).exists():
                 return (named / inside).absolute()
-        raise _refuse(f"there is no bin/python in {named}")
+        raise _refuse(f"There is no bin/python in {named}")
     if named.exists():
         return named.absolute()
     if os.sep not in python and (program := shutil.which(python)):
         return Path(program)
-    raise _refuse(f"no interpreter {python!r}")
+    raise _refuse(f"There is no interpreter {python!r}")
 
 
 @functools.cache
@@ -131,4 +131,4 @@ def _check_program(executable: Path) -> None:
 
 
 def _refuse(message: str) -> UserError:
-    return UserError(message, code=ExitCode.INTERPRETER, hint=WANTED)
+    return UserError(f"{message}.", code=ExitCode.INTERPRETER, hint=WANTED)

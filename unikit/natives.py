@@ -52,10 +52,10 @@ class _Resolution:
     def run(self) -> Natives:
         described = elf.read(self.python.executable)
         if described.loader is None or described.is_musl:
-            raise UserError(f"{self.python.executable} is not linked with glibc", code=ExitCode.INTERPRETER)
+            raise UserError(f"{self.python.executable} is not linked with glibc.", code=ExitCode.INTERPRETER)
         libc = self.resolver.find("libc.so.6", (self.python.executable,))
         if libc is None:
-            raise UserError("there is no libc.so.6 on this machine", code=ExitCode.INTERPRETER)
+            raise UserError("There is no libc.so.6 on this machine.", code=ExitCode.INTERPRETER)
         self.libdir, self.libc = _guest_folder(libc.path), _version(libc.path)
         program = self._library(self.python.executable, self.python.guest_program, "interpreter", "program")
         loader = self._library(Path(described.loader), described.loader, "runtime", "loader")
@@ -166,7 +166,7 @@ class _Resolution:
     def _fail(self, user: str, name: str, message: str, hint: str) -> None:
         """An error if what needs it is certain to be loaded; else the `Missing` node tells."""
         if user in self.certain or user.startswith("library:"):
-            raise UserError(message, code=ExitCode.MODULE_NOT_FOUND, hint=hint)
+            raise UserError(f"{message}.", code=ExitCode.MODULE_NOT_FOUND, hint=hint)
         missing = Missing(name, message)
         self.graph.add_node(missing.id, node=missing)
         self.graph.add_edge(user, missing.id, edge=Edge(EdgeKind.LOADS, conditional=True))

@@ -129,7 +129,7 @@ class Scanner:
         assert self._process.stdout is not None
         answer = self._process.stdout.readline()
         if not answer:
-            raise UserError(f"{self.python.path} stopped while it read {path}", code=ExitCode.INTERPRETER)
+            raise UserError(f"{self.python.path} stopped while it read {path}.", code=ExitCode.INTERPRETER)
         said: dict[str, Any] = json.loads(answer)
         return said
 
@@ -140,5 +140,5 @@ class Scanner:
             self._process.stdin.flush()
         except BrokenPipeError as error:
             raise UserError(
-                f"{self.python.path} stopped while it read the modules", code=ExitCode.INTERPRETER
+                f"{self.python.path} stopped while it read the modules.", code=ExitCode.INTERPRETER
             ) from error

@@ -54,12 +54,12 @@ def plan(served: str, folders: tuple[Path, ...], python: Interpreter, options: S
     factory = attribute.endswith("()")
     attribute = attribute.removesuffix("()")
     if not all(p.isidentifier() for p in (*module.split("."), *attribute.split("."))):
-        raise UserError(f"{served!r} is not module:attribute", code=ExitCode.NO_SUCH_APP)
+        raise UserError(f"{served!r} is not module:attribute.", code=ExitCode.NO_SUCH_APP)
     where = (*folders, *python.site)
     file = _find(module, where)
     if file is None:
         raise UserError(
-            f"there is no module {module!r} in {folders[0]} or among the packages of {python.path}",
+            f"There is no module {module!r} in {folders[0]} or among the packages of {python.path}.",
             code=ExitCode.NO_SUCH_APP,
             hint="run unikit from the folder that holds the module",
         )
@@ -71,7 +71,7 @@ def plan(served: str, folders: tuple[Path, ...], python: Interpreter, options: S
     server = next((s for s in SERVERS[kind] if s == "wsgiref" or _find(s, python.site)), None)
     if server is None:
         raise UserError(
-            f"{served} is an ASGI application, and {python.path} has no server for it",
+            f"{served} is an ASGI application, and {python.path} has no server for it.",
             code=ExitCode.MODULE_NOT_FOUND,
             hint="install uvicorn (or hypercorn) there",
         )
@@ -132,10 +132,10 @@ def _ask(module: str, attribute: str, factory: bool, folders: tuple[Path, ...], 
         )  # fmt: skip
     except subprocess.TimeoutExpired as error:
         raise UserError(
-            f"importing {module} takes more than {DEADLINE} s", code=ExitCode.NO_SUCH_APP, hint=hint
+            f"Importing {module} takes more than {DEADLINE} s.", code=ExitCode.NO_SUCH_APP, hint=hint
         ) from error
     answer = done.stdout.rpartition("\n")[2]
     if answer in ("wsgi", "asgi", "function"):
         return AppKind(answer)
     trace = tuple(done.stderr.strip().splitlines()[-12:])
-    raise UserError(f"{module}:{attribute} cannot be served", code=ExitCode.NO_SUCH_APP, hint=hint, details=trace)
+    raise UserError(f"{module}:{attribute} cannot be served.", code=ExitCode.NO_SUCH_APP, hint=hint, details=trace)

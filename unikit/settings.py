@@ -43,7 +43,7 @@ def parse(table: Any, where: str) -> Settings:
     unknown = sorted(set(table) - set(READERS))
     if unknown:
         raise UserError(
-            f"{where}: [tool.unikit] has no key {unknown[0]!r}",
+            f"{where}: [tool.unikit] has no key {unknown[0]!r}.",
             code=ExitCode.CONFIGURATION,
             hint=f"the keys are {', '.join(READERS)}",
         )
@@ -128,4 +128,4 @@ READERS: dict[str, tuple[str, Callable[[Any], Any]]] = {
 
 
 def _wrong(where: str, key: str, expected: str) -> UserError:
-    return UserError(f"{where}: {key} should be {expected}", code=ExitCode.CONFIGURATION)
+    return UserError(f"{where}: {key} should be {expected}.", code=ExitCode.CONFIGURATION)

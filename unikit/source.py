@@ -52,7 +52,7 @@ def load(app: str, python: str | None = None) -> Source:
         name = app.partition(":")[0]
     else:
         hint = f"for a module of the current folder write {app}:ATTRIBUTE" if _is_module(app) else FORMS
-        raise UserError(f"there is no {app}", code=ExitCode.NO_SUCH_APP, hint=hint)
+        raise UserError(f"There is no {app}.", code=ExitCode.NO_SUCH_APP, hint=hint)
     return _assemble(app, _slug(name), entry, options, interpreter.probe(python))
 
 
@@ -66,7 +66,7 @@ def _of_folder(folder: Path, options: Settings) -> _Entry:
             return _Entry(AppKind.PACKAGE, folder.parent, file=main, module=f"{folder.name}.__main__")
         return _Entry(AppKind.PROJECT, folder, file=main)
     raise UserError(
-        f"{folder} has no __main__.py and no entry in its pyproject.toml",
+        f"{folder} has no __main__.py and no entry in its pyproject.toml.",
         code=ExitCode.NO_SUCH_APP,
         hint='add `entry = "main.py"` (or a module, or module:attribute) below [tool.unikit]',
     )
@@ -85,7 +85,7 @@ def _named_entry(folder: Path, entry: str) -> _Entry:
                 return _Entry(AppKind.PROJECT, folder, file=place / "__main__.py", module=f"{entry}.__main__")
             if place.with_suffix(".py").is_file():
                 return _Entry(AppKind.PROJECT, folder, file=place.with_suffix(".py"), module=entry)
-    raise UserError(f"the entry {entry!r} of {folder} is not there", code=ExitCode.NO_SUCH_APP)
+    raise UserError(f"The entry {entry!r} of {folder} is not there.", code=ExitCode.NO_SUCH_APP)
 
 
 def _search_folders(root: Path) -> tuple[Path, ...]:
@@ -168,11 +168,11 @@ def walk(folder: Path) -> Iterator[Path]:
 
 def _readable(path: Path) -> Path:
     if not path.is_file():
-        raise UserError(f"{path} is neither a file nor a folder", code=ExitCode.NO_SUCH_APP, hint=FORMS)
+        raise UserError(f"{path} is neither a file nor a folder.", code=ExitCode.NO_SUCH_APP, hint=FORMS)
     with path.open("rb") as file:
         head = file.read(4)
     if head == b"\x7fELF" or path.suffix in (".so", ".pyc", ".whl", ".zip"):
-        raise UserError(f"{path} is not Python source", code=ExitCode.NO_SUCH_APP, hint=FORMS)
+        raise UserError(f"{path} is not Python source.", code=ExitCode.NO_SUCH_APP, hint=FORMS)
     return path
 
 
