@@ -2,8 +2,8 @@
 
     python benchmarks/compare.py [APP] [--runs 5] [--seconds 5] [--python PYTHON] [--json FILE]
 
-APP (default examples/web) listens on port 8080 and answers GET / and GET /blob. Printed are medians over the runs and
-the ratio of each pair. Needs wrk, and for the Linux guest lz4 and apt. Accelerator: TCG, one processor.
+APP (default examples/web) listens on port 8080 and answers GET / and a large GET /blob. Printed are medians over the
+runs and the ratio of each pair. Needs wrk, and for the Linux guest lz4 and apt. Accelerator: TCG, one processor.
 """
 
 from __future__ import annotations
@@ -103,16 +103,16 @@ def load(port: int, path: str, seconds: int, connections: int) -> float:
     return float(match[1])
 
 
-def measure(system: System, memory: int, seconds: int) -> dict[str, float]:
+def measure(system: System, memory: int, seconds: int, big: str) -> dict[str, float]:
     with booted(system, memory) as (pid, port, wall, spent):
         values = {"first answer s": wall, "first answer CPU s": spent}
-        size = len(fetch(port, "/blob"))
+        size = len(fetch(port, big))
         values["resident MiB"] = resident(pid)
         before = cpu(pid)
         start = time.monotonic()
         values["requests/s"] = load(port, "/", seconds, 64)
         values["CPU us/request"] = (cpu(pid) - before) / (values["requests/s"] * (time.monotonic() - start)) * 1e6
-        values["blob MB/s"] = load(port, "/blob", seconds, 4) * size / 1e6
+        values["blob MB/s"] = load(port, big, seconds, 4) * size / 1e6
     return values
 
 
@@ -160,6 +160,7 @@ def main() -> None:
     parser.add_argument("app", nargs="?", default=str(ROOT / "examples/web"))
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--seconds", type=int, default=5, help="length of each load")
+    parser.add_argument("--big", default="/blob", help="path of a large answer")
     parser.add_argument("--memory", type=int, default=256, help="MiB")
     parser.add_argument("--python")
     parser.add_argument("--json", type=Path, help="write all samples here")
@@ -169,7 +170,7 @@ def main() -> None:
         samples: dict[str, list[dict[str, float]]] = {system.name: [] for system in pair}
         for run in range(options.runs):
             for system in pair:
-                samples[system.name].append(measure(system, options.memory, options.seconds))
+                samples[system.name].append(measure(system, options.memory, options.seconds, options.big))
                 print(f"run {run + 1}: {system.name} done", flush=True)
         fixed = {
             s.name: {
