@@ -44,7 +44,7 @@ def analyse(source: Source) -> Imports:
         graph=walk.graph,
         data=tuple({d.guest: d for d in data}.values()),
         warnings=tuple(walk.warnings),
-        dropped=tuple(walk.dropped()),
+        dropped=tuple(walk.choices.dropped()),
     )
 
 

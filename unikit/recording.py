@@ -8,10 +8,11 @@ import subprocess
 import tempfile
 from dataclasses import dataclass
 
+from unikit.guesses import TESTS
 from unikit.hooks import packages
 from unikit.interpreter import TARGET, environment
 from unikit.model import Edge, EdgeKind, Module, ModuleKind
-from unikit.walk import TESTS, Walk
+from unikit.walk import Walk
 
 DEADLINE = 60  # seconds for all imports together
 
