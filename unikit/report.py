@@ -12,6 +12,9 @@ from unikit import symbols
 from unikit.manifest import Manifest
 
 
+MOST_WORDS = 16  # return addresses of a crash that are shown
+
+
 def number(value: Any) -> int:
     """A number of an event: JSON's, or a string `0x...`."""
     try:
@@ -110,7 +113,11 @@ def crash(event: Mapping[str, Any], manifest: Manifest) -> list[str]:
     place = where(ip, event.get("module"), event.get("offset"), manifest)
     reason = _REASONS.get((name, number(event.get("code"))), "")
     head = f"The application crashed: {name}{f' ({reason})' if reason else ''} at address {address:#x}, in {place}"
-    return [head, *frames(event.get("frames") or (), manifest)]
+    lines = [head, *frames(event.get("frames") or (), manifest)]
+    words = list(event.get("stack") or ())[:MOST_WORDS]
+    if words:  # programs are compiled without frame pointers: the chain above ends early
+        lines += ["return addresses on the stack (some are of calls that ended):", *frames(words, manifest)]
+    return lines
 
 
 _REASONS = {  # sigaction(2), si_code

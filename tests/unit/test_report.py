@@ -67,3 +67,11 @@ def test_kernel_frames_have_names_if_the_kernel_is_here(tmp_path: Path) -> None:
     assert found and found.at(address + 4) == "panic+0x4" and found.at(address + 32) is None
     assert found.at_offset(0x1000 + 0x44) == "panic+0x4" and found.at_offset(1) is None
     assert report.where(address, None, None, MANIFEST) == "? (kernel)"  # no file with that build id
+
+
+def test_a_crash_shows_the_return_addresses_on_the_stack() -> None:
+    word = {"ip": "0x7f0000001234", "module": "/lib/libx.so.1", "offset": "0x1234"}
+    event = {"event": "crash", "signal": 11, "code": 2, "address": "0x10", "ip": "0x7f0000001000", "stack": [word] * 40}
+    lines = report.crash(event, MANIFEST)
+    assert len(lines) == 2 + report.MOST_WORDS and "on the stack" in lines[1]
+    assert lines[2].endswith("0x1234 (/lib/libx.so.1)") and "the page does not allow it" in lines[0]
