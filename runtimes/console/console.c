@@ -124,7 +124,7 @@ static ssize_t console_file_write(struct file *f, struct io *io, uint64_t *pos)
     while (io->left) {
         ssize_t n = wait_writable(f);
         if (n == 0)
-            n = io_take(io, chunk, sizeof(chunk));
+            n = io_take(io, chunk, is_terminal ? TTY_PIECE : sizeof(chunk)); /* a buffer of the device */
         if (n < 0)
             return done ? done : n;
         tty_write(&terminal, chunk, (size_t)n);

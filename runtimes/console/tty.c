@@ -74,11 +74,16 @@ static void flush_input(struct tty *tty)
 
 /* ---- output */
 
+/* Gathers what goes to the device, so that it goes in one piece. */
 struct out {
     struct tty *tty;
-    unsigned n;
-    char text[256];
+    char *text;
+    unsigned n, room;
 };
+
+#define OUT(name, tty_)                                                                                      \
+    char name##_text[256];                                                                                   \
+    struct out name = {.tty = (tty_), .text = name##_text, .room = sizeof(name##_text)}
 
 static void out_flush(struct out *out)
 {
@@ -89,7 +94,7 @@ static void out_flush(struct out *out)
 
 static void out_raw(struct out *out, char c)
 {
-    if (out->n == sizeof(out->text))
+    if (out->n == out->room)
         out_flush(out);
     out->text[out->n++] = c;
 }
@@ -158,7 +163,8 @@ static void out_char(struct out *out, unsigned char c)
 
 void tty_write(struct tty *tty, const char *text, size_t length)
 {
-    struct out out = {.tty = tty};
+    static char piece[TTY_PIECE * 2]; /* nobody writes in between: the kernel is not re-entered */
+    struct out out = {.tty = tty, .text = piece, .room = sizeof(piece)};
 
     if (tty->plain || !OUTPUT(tty, OPOST)) {
         tty->output(tty, text, length);
@@ -190,7 +196,7 @@ static void echo_char(struct out *out, unsigned char c)
 
 static void echo(struct tty *tty, unsigned char c)
 {
-    struct out out = {.tty = tty};
+    OUT(out, tty);
     if (!LOCAL(tty, ECHO))
         return;
     if (tty->filled == tty->committed)
@@ -201,7 +207,7 @@ static void echo(struct tty *tty, unsigned char c)
 
 static void echo_newline(struct tty *tty)
 {
-    struct out out = {.tty = tty};
+    OUT(out, tty);
     if (!LOCAL(tty, ECHO | ECHONL))
         return;
     out_char(&out, '\n');
@@ -238,7 +244,7 @@ static unsigned last_start(struct tty *tty)
 /* Takes the last character off the line and off the screen. */
 static void rub_out(struct tty *tty, bool visibly)
 {
-    struct out out = {.tty = tty};
+    OUT(out, tty);
     unsigned end = last_start(tty), from, to;
 
     if (visibly) {
@@ -306,7 +312,7 @@ static void kill_line(struct tty *tty, unsigned char c)
 
 static void reprint(struct tty *tty, unsigned char c)
 {
-    struct out out = {.tty = tty};
+    OUT(out, tty);
     if (!LOCAL(tty, ECHO))
         return;
     echo_char(&out, c);

@@ -10,6 +10,7 @@
 #include "thread.h"
 
 #define TTY_BUFFER 4096u
+#define TTY_PIECE  2048u
 
 struct tty {
     /* Not a terminal: bytes pass as they are, terminal requests answer ENOTTY. */
@@ -44,7 +45,7 @@ void tty_end(struct tty *);
 void tty_resize(struct tty *, unsigned rows, unsigned columns);
 /* The bytes read, 0 at the end, -EAGAIN, -ERESTARTSYS, -EFAULT. */
 ssize_t tty_read(struct tty *, struct io *, bool nonblocking);
-/* Output processing (ONLCR ...) into output(). */
+/* Output processing (ONLCR ...) into output(): in one piece for up to TTY_PIECE characters. */
 void tty_write(struct tty *, const char *text, size_t length);
 long tty_ioctl(struct tty *, unsigned request, uintptr_t argument);
 /* Events for reading; and for writing, apart from the device. */
