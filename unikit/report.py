@@ -11,7 +11,6 @@ from typing import Any
 from unikit import symbols
 from unikit.manifest import Manifest
 
-
 MOST_WORDS = 16  # return addresses of a crash that are shown
 
 
