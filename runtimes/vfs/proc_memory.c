@@ -5,6 +5,7 @@
 #include "exec.h"
 #include "memory.h"
 #include "proc.h"
+#include "pte.h"
 
 #define KB (PAGE_SIZE / 1024)
 
@@ -52,28 +53,99 @@ static void show_meminfo(struct text_sink *sink)
                    "Hugepagesize:       2048 kB\n");
 }
 
-static void show_maps(struct text_sink *sink)
+static void show_mapping(struct text_sink *sink, const struct mapping *m)
 {
-    uintptr_t brk_start, brk_end, at = 0;
-    const struct mapping *m;
+    const struct node *n = m->file ? m->file->node : NULL;
+    const char *name = m->file && m->file->path ? m->file->path : "";
+    uintptr_t brk_start, brk_end;
+    char head[96];
 
     space_brk_range(&brk_start, &brk_end);
-    for (; (m = space_next(at)) != NULL; at = m->end) {
-        const struct node *n = m->file ? m->file->node : NULL;
-        const char *name = m->file && m->file->path ? m->file->path : "";
-        if (m->start >= exec_information.stack_start && m->end <= exec_information.stack_end)
-            name = "[stack]";
-        else if (!m->file && m->start >= brk_start && m->end <= align_up(brk_end, PAGE_SIZE) &&
-                 brk_end > brk_start)
-            name = "[heap]";
-        char head[96];
-        int length = snprintf(head, sizeof(head), "%lx-%lx %c%c%c%c %08lx %02x:%02x %lu ", m->start, m->end,
-                              m->prot & PROT_READ ? 'r' : '-', m->prot & PROT_WRITE ? 'w' : '-',
-                              m->prot & PROT_EXEC ? 'x' : '-', m->flags & MAP_SHARED ? 's' : 'p',
-                              m->file ? m->offset : 0UL, 0, n ? n->device : 0, n ? n->number : 0UL);
-        text_put(sink, *name && length < 73 ? "%-73s%s%s\n" : "%s%s%s\n", head, name,
-                 n && !n->links && *name == '/' ? " (deleted)" : "");
+    if (m->start >= exec_information.stack_start && m->end <= exec_information.stack_end)
+        name = "[stack]";
+    else if (!m->file && m->start >= brk_start && m->end <= align_up(brk_end, PAGE_SIZE) &&
+             brk_end > brk_start)
+        name = "[heap]";
+    int length = snprintf(head, sizeof(head), "%lx-%lx %c%c%c%c %08lx %02x:%02x %lu ", m->start, m->end,
+                          m->prot & PROT_READ ? 'r' : '-', m->prot & PROT_WRITE ? 'w' : '-',
+                          m->prot & PROT_EXEC ? 'x' : '-', m->flags & MAP_SHARED ? 's' : 'p',
+                          m->file ? m->offset : 0UL, 0, n ? n->device : 0, n ? n->number : 0UL);
+    text_put(sink, *name && length < 73 ? "%-73s%s%s\n" : "%s%s%s\n", head, name,
+             n && !n->links && *name == '/' ? " (deleted)" : "");
+}
+
+static void show_maps(struct text_sink *sink)
+{
+    uintptr_t at = 0;
+
+    for (const struct mapping *m; (m = space_next(at)) != NULL; at = m->end)
+        show_mapping(sink, m);
+}
+
+/* Pages of mappings, by whose they are. */
+struct usage {
+    size_t mapped, private_pages, shared_pages;
+};
+
+static void count(const struct mapping *m, struct usage *usage)
+{
+    usage->mapped += (m->end - m->start) / PAGE_SIZE;
+    for (uintptr_t at = m->start, next; at < m->end; at = next) {
+        const uint64_t *entry = pte_find(at, &next);
+        if (!entry)
+            continue; /* a whole table is not there */
+        next = at + PAGE_SIZE;
+        if (*entry & PTE_OWN)
+            usage->private_pages++;
+        else if (*entry & PTE_USED)
+            usage->shared_pages++; /* the image's, or the file's too */
     }
+}
+
+static void show_usage(struct text_sink *sink, const struct usage *u, bool anonymous)
+{
+    size_t resident = u->private_pages + u->shared_pages;
+
+    text_put(sink, "Rss:            %8zu kB\nPss:            %8zu kB\n", resident * KB, resident * KB);
+    text_put(sink, "Shared_Clean:   %8zu kB\nShared_Dirty:          0 kB\nPrivate_Clean:         0 kB\n",
+             u->shared_pages * KB);
+    text_put(sink, "Private_Dirty:  %8zu kB\nReferenced:     %8zu kB\nAnonymous:      %8zu kB\n",
+             u->private_pages * KB, resident * KB, (anonymous ? resident : u->private_pages) * KB);
+    text_put(sink, "LazyFree:              0 kB\nAnonHugePages:         0 kB\nSwap:                  0 kB\n"
+                   "SwapPss:               0 kB\nLocked:                0 kB\n");
+}
+
+static void show_smaps(struct text_sink *sink)
+{
+    uintptr_t at = 0;
+
+    for (const struct mapping *m; (m = space_next(at)) != NULL; at = m->end) {
+        struct usage usage = {0};
+        count(m, &usage);
+        show_mapping(sink, m);
+        text_put(sink, "Size:           %8zu kB\nKernelPageSize:        4 kB\nMMUPageSize:           4 kB\n",
+                 usage.mapped * KB);
+        show_usage(sink, &usage, !m->file);
+        text_put(sink, "VmFlags:%s%s%s\n", m->prot & PROT_READ ? " rd" : "",
+                 m->prot & PROT_WRITE ? " wr" : "", m->prot & PROT_EXEC ? " ex" : "");
+    }
+}
+
+static void show_rollup(struct text_sink *sink)
+{
+    struct usage usage = {0};
+    uintptr_t at = 0;
+
+    for (const struct mapping *m; (m = space_next(at)) != NULL; at = m->end)
+        count(m, &usage);
+    text_put(sink, "%08lx-%08lx ---p 00000000 00:00 0                          [rollup]\n", 0UL, at);
+    show_usage(sink, &usage, false);
+}
+
+/* Nothing is ever swapped. */
+static void show_vmstat(struct text_sink *sink)
+{
+    text_put(sink, "nr_free_pages %zu\npgpgin 0\npgpgout 0\npswpin 0\npswpout 0\n", pages_totals().free);
 }
 
 static void show_statm(struct text_sink *sink)
@@ -86,6 +158,9 @@ static void show_statm(struct text_sink *sink)
 
 TEXT_FILE(meminfo) = {"/proc/meminfo", show_meminfo};
 TEXT_FILE(maps) = {"/proc/self/maps", show_maps};
+TEXT_FILE(smaps) = {"/proc/self/smaps", show_smaps};
+TEXT_FILE(smaps_rollup) = {"/proc/self/smaps_rollup", show_rollup};
+TEXT_FILE(vmstat) = {"/proc/vmstat", show_vmstat};
 TEXT_FILE(statm) = {"/proc/self/statm", show_statm};
 
 static void show_overcommit(struct text_sink *sink)

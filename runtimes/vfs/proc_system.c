@@ -2,6 +2,7 @@
  * (proc(5)). */
 #include "descriptors.h"
 #include "entropy.h"
+#include "image.h"
 #include "memory.h"
 #include "node.h"
 #include "process.h"
@@ -84,6 +85,20 @@ TEXT_FILE(uuid) = {"/proc/sys/kernel/random/uuid", show_new_uuid};
 TEXT_FILE(hostname) = {"/proc/sys/kernel/hostname", show_hostname};
 TEXT_FILE(file_nr) = {"/proc/sys/fs/file-nr", show_file_nr};
 
+static void show_cmdline(struct text_sink *sink)
+{
+    text_put(sink, "%s\n", boot_information.command_line ? boot_information.command_line : "");
+}
+
+/* There are no disks: readers that add up lines find none. */
+static void show_nothing(struct text_sink *sink)
+{
+    (void)sink;
+}
+
+TEXT_FILE(kernel_cmdline) = {"/proc/cmdline", show_cmdline};
+TEXT_FILE(diskstats) = {"/proc/diskstats", show_nothing};
+
 #define CONSTANT(symbol, where, text)                                                                        \
     static void show_##symbol(struct text_sink *sink)                                                        \
     {                                                                                                        \
@@ -91,6 +106,8 @@ TEXT_FILE(file_nr) = {"/proc/sys/fs/file-nr", show_file_nr};
     }                                                                                                        \
     TEXT_FILE(symbol) = {where, show_##symbol}
 
+CONSTANT(partitions, "/proc/partitions", "major minor  #blocks  name\n");
+CONSTANT(swaps, "/proc/swaps", "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority");
 CONSTANT(ostype, "/proc/sys/kernel/ostype", "Linux");
 CONSTANT(osrelease, "/proc/sys/kernel/osrelease", SYSTEM_RELEASE);
 CONSTANT(kernel_version, "/proc/sys/kernel/version", "#1 unikit");
