@@ -24,6 +24,7 @@ struct range {
 static struct range ranges[MAX_RANGES];
 static unsigned range_count;
 static struct list free_blocks[ORDERS];
+static unsigned free_orders; /* bit n: free_blocks[n] is not empty */
 static struct page_totals totals;
 
 WEAK size_t pages_reclaim(size_t wanted)
@@ -84,6 +85,21 @@ void pages_add(uintptr_t start, uintptr_t end)
     totals.low = totals.free;
 }
 
+/* Into and out of the lists of free blocks. */
+static void block_put(struct range *range, uintptr_t phys, unsigned order)
+{
+    *record_in(range, phys) = (struct page){.order = (uint8_t)order, .free = true};
+    list_push(&free_blocks[order], phys_to_virt(phys));
+    free_orders |= 1U << order;
+}
+
+static void block_take(struct list *block, unsigned order)
+{
+    list_remove(block);
+    if (list_empty(&free_blocks[order]))
+        free_orders &= ~(1U << order);
+}
+
 static void block_free(struct range *range, uintptr_t phys, unsigned order)
 {
     for (; order < ORDERS - 1; order++) {
@@ -95,12 +111,11 @@ static void block_free(struct range *range, uintptr_t phys, unsigned order)
         other = record_in(range, buddy);
         if (!other->free || other->order != order)
             break;
+        block_take(phys_to_virt(buddy), order);
         other->free = false;
-        list_remove(phys_to_virt(buddy));
         phys = min(phys, buddy);
     }
-    *record_in(range, phys) = (struct page){.order = (uint8_t)order, .free = true};
-    list_push(&free_blocks[order], phys_to_virt(phys));
+    block_put(range, phys, order);
 }
 
 /* Takes a block that was never used; pages skipped for alignment become free blocks. */
@@ -134,24 +149,21 @@ static void *block_alloc(unsigned order)
 {
     struct range *range = NULL;
     uintptr_t phys = 0;
-    unsigned have = order;
+    unsigned larger = free_orders >> order, have;
     struct page *record;
 
-    if (range_count == 0)
-        return NULL;
-    while (have < ORDERS && list_empty(&free_blocks[have]))
-        have++;
-    if (have < ORDERS) {
-        struct list *block = free_blocks[have].next;
-        list_remove(block);
+    if (larger) {
+        struct list *block;
+        have = order + (unsigned)__builtin_ctz(larger);
+        block = free_blocks[have].next;
+        block_take(block, have);
         phys = virt_to_phys(block);
         range = range_of(phys);
         record_in(range, phys)->free = false;
         while (have > order) { /* the upper half stays free */
             have--;
             uintptr_t half = phys + (PAGE_SIZE << have);
-            *record_in(range, half) = (struct page){.order = (uint8_t)have, .free = true};
-            list_push(&free_blocks[have], phys_to_virt(half));
+            block_put(range, half, have);
         }
     } else if (!frontier_take(order, &phys, &range)) {
         return NULL;

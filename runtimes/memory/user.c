@@ -7,6 +7,10 @@
 #include "memory.h"
 #include "pte.h"
 
+/* The lowest zero byte of a word w is where (w - ONES) & ~w & HIGHS has its lowest bit. */
+#define ONES  0x0101010101010101UL
+#define HIGHS 0x8080808080808080UL
+
 static bool is_user(const void __user *p, size_t n)
 {
     return n <= USER_END && (uintptr_t)p <= USER_END - n;
@@ -26,6 +30,11 @@ static bool clear(void *to, size_t n)
 static bool load_byte(const char *from, char *value)
 {
     *value = *from;
+    return true;
+}
+static bool load_word(const char *from, uint64_t *value)
+{
+    memcpy(value, from, sizeof(*value));
     return true;
 }
 #else
@@ -66,6 +75,21 @@ fault:
     return false;
 }
 
+static bool load_word(const char *from, uint64_t *value)
+{
+    uint64_t got;
+
+    __asm__ volatile goto("1: movq (%[from]), %[got]\n\t" EXTABLE("1b", "%l[fault]")
+                          : [got] "=r"(got)
+                          : [from] "r"(from)
+                          : "memory"
+                          : fault);
+    *value = got;
+    return true;
+fault:
+    return false;
+}
+
 static bool load_byte(const char *from, char *value)
 {
     char got;
@@ -99,11 +123,27 @@ int clear_out(void __user *to, size_t n)
 
 long string_in(char *to, const char __user *from, size_t size)
 {
-    for (size_t i = 0; i < size; i++) {
+    size_t i = 0;
+
+    while (i < size) {
+        uint64_t word;
+        /* By words where one does not cross into another page, which may not be there. */
+        if (size - i >= sizeof(word) && (uintptr_t)(from + i) % PAGE_SIZE <= PAGE_SIZE - sizeof(word) &&
+            is_user(from + i, sizeof(word))) {
+            if (!load_word(from + i, &word))
+                return -EFAULT;
+            memcpy(to + i, &word, sizeof(word));
+            uint64_t zero = (word - ONES) & ~word & HIGHS;
+            if (zero)
+                return (long)(i + (size_t)__builtin_ctzl(zero) / 8);
+            i += sizeof(word);
+            continue;
+        }
         if (!is_user(from + i, 1) || !load_byte(from + i, &to[i]))
             return -EFAULT;
         if (!to[i])
             return (long)i;
+        i++;
     }
     return -ENAMETOOLONG;
 }
