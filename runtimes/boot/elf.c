@@ -19,7 +19,7 @@ static int add_segment(struct elf *elf, const Elf64_Phdr *p, uint64_t size)
         return -E2BIG;
     if (p->p_filesz > p->p_memsz || p->p_offset > size || p->p_filesz > size - p->p_offset)
         return -ENOEXEC;
-    if (p->p_vaddr >= USER_END || p->p_memsz > USER_END - p->p_vaddr - PAGE_SIZE)
+    if (p->p_vaddr >= USER_END - PAGE_SIZE || p->p_memsz > USER_END - PAGE_SIZE - p->p_vaddr)
         return -ENOEXEC;
     if ((p->p_vaddr ^ p->p_offset) & ~PAGE_MASK && p->p_filesz)
         return -ENOEXEC;
