@@ -2,8 +2,8 @@
  *
  * Where the device does not sum, this touches every byte that is sent or received, so it is what most of a
  * big transfer costs. Adding machine words and adding the carry back ("end-around carry") gives the same sum
- * modulo 2^16-1 as 16-bit steps, in either byte order. The words go to two accumulators: one for the sum, one
- * for the carries, so the compiler makes an add and an add-with-carry of each. */
+ * modulo 2^16-1 as 16-bit steps, in either byte order. The words go to two accumulators, one for the sum and
+ * one for the carries: two instructions a word, without a chain of carries, which emulators find hard. */
 #include "kernel.h"
 
 #include "arch/cc.h"
@@ -27,8 +27,7 @@ struct sum {
 
 static inline void add(struct sum *s, uint64_t word)
 {
-    s->words += word;
-    s->carries += s->words < word;
+    __asm__("addq %2, %0\n\tadcq $0, %1" : "+&r"(s->words), "+&r"(s->carries) : "rm"(word) : "cc");
 }
 
 static inline uint16_t fold(struct sum s)
@@ -46,12 +45,10 @@ uint16_t network_checksum(const void *data, int length)
 {
     const uint8_t *p = data;
     struct sum s = {0, 0};
-    for (; length >= 32; length -= 32, p += 32) {
-        add(&s, LOAD(unaligned64, p));
-        add(&s, LOAD(unaligned64, p + 8));
-        add(&s, LOAD(unaligned64, p + 16));
-        add(&s, LOAD(unaligned64, p + 24));
-    }
+    for (; length >= 64; length -= 64, p += 64)
+#pragma GCC unroll 8
+        for (unsigned i = 0; i < 64; i += 8)
+            add(&s, LOAD(unaligned64, p + i));
     for (; length >= 8; length -= 8, p += 8)
         add(&s, LOAD(unaligned64, p));
     if (length & 4)
@@ -70,17 +67,13 @@ uint16_t network_checksum_copy(void *to, const void *from, uint16_t length)
     uint8_t *q = to;
     unsigned n = length;
     struct sum s = {0, 0};
-    for (; n >= 32; n -= 32, p += 32, q += 32) {
-        uint64_t a = LOAD(unaligned64, p), b = LOAD(unaligned64, p + 8);
-        uint64_t c = LOAD(unaligned64, p + 16), d = LOAD(unaligned64, p + 24);
-        STORE(unaligned64, q, a);
-        STORE(unaligned64, q + 8, b);
-        STORE(unaligned64, q + 16, c);
-        STORE(unaligned64, q + 24, d);
-        add(&s, a);
-        add(&s, b);
-        add(&s, c);
-        add(&s, d);
+    for (; n >= 64; n -= 64, p += 64, q += 64) {
+#pragma GCC unroll 8
+        for (unsigned i = 0; i < 64; i += 8) {
+            uint64_t a = LOAD(unaligned64, p + i);
+            STORE(unaligned64, q + i, a);
+            add(&s, a);
+        }
     }
     for (; n >= 8; n -= 8, p += 8, q += 8) {
         uint64_t a = LOAD(unaligned64, p);
