@@ -9,7 +9,7 @@
 #include "thread.h"
 
 enum { REGISTER_VERSION = 1, REGISTER_ENTRIES = 0x10 };
-enum { ENTRY_LOW = 1 << 13, ENTRY_LEVEL = 1 << 15, ENTRY_MASKED = 1 << 16 };
+enum { ENTRY_LOW = 1 << 13, ENTRY_LEVEL = 1 << 15 };
 enum { MADT_ENTRIES = 44, MADT_IOAPIC = 1, MADT_OVERRIDE = 2 };
 #define USUAL_ADDRESS 0xfec00000UL
 
@@ -32,6 +32,7 @@ struct handler {
 struct line {
     struct line *next;
     uint32_t number;
+    uint32_t entry; /* what its pin is programmed with */
     struct handler first;
 };
 
@@ -107,6 +108,13 @@ static int line_share(struct line *l, interrupt_handler handler, void *data)
     return 0;
 }
 
+static void pin_program(struct ioapic *io, uint32_t pin, uint32_t entry)
+{
+    unsigned at = REGISTER_ENTRIES + 2 * pin;
+    ioapic_write(io, at + 1, cpu_apic_id() << 24);
+    ioapic_write(io, at, entry);
+}
+
 int interrupt_line(unsigned number, bool level, bool low, interrupt_handler handler, void *data)
 {
     uint32_t global = number, pin;
@@ -137,21 +145,32 @@ int interrupt_line(unsigned number, bool level, bool low, interrupt_handler hand
     }
     l->next = lines;
     lines = l;
-    unsigned entry = REGISTER_ENTRIES + 2 * pin;
-    ioapic_write(io, entry + 1, cpu_apic_id() << 24);
-    ioapic_write(io, entry, (uint32_t)vector | (low ? ENTRY_LOW : 0) | (level ? ENTRY_LEVEL : 0));
+    l->entry = (uint32_t)vector | (low ? ENTRY_LOW : 0) | (level ? ENTRY_LEVEL : 0);
+    pin_program(io, pin, l->entry);
     return vector;
 }
 
-INIT(bus)
+void interrupt_lines_start(void)
 {
     size_t length;
     const uint8_t *madt = acpi_table("APIC", &length);
     ioapic_count = 0;
+    memset(overrides, 0, sizeof(overrides));
     if (madt && length >= MADT_ENTRIES)
         madt_read(madt, length);
     if (!ioapic_count)
         ioapics[ioapic_count++] = (struct ioapic){.address = USUAL_ADDRESS};
     out8(0x21, 0xff);
     out8(0xa1, 0xff);
+    for (const struct line *l = lines; l; l = l->next) {
+        uint32_t pin;
+        struct ioapic *io = ioapic_of(l->number, &pin);
+        if (io)
+            pin_program(io, pin, l->entry);
+    }
+}
+
+INIT(bus)
+{
+    interrupt_lines_start();
 }

@@ -23,7 +23,7 @@ enum { CAPABILITY_MSIX = 0x11, MSIX_ENABLE = 1 << 15, MSIX_MASK_ALL = 1 << 14 };
 enum { MCFG_ENTRIES = 44, MCFG_ENTRY = 16 };
 #define MSI_ADDRESS 0xfee00000u
 
-static enum { UNKNOWN, NONE, PORTS, ECAM } mechanism;
+static enum { NONE, PORTS, ECAM } mechanism;
 static uint64_t ecam;                    /* of bus 0 */
 static unsigned ecam_busses;             /* served by it */
 static volatile uint8_t *ecam_maps[256]; /* a bus each, mapped when first seen */
@@ -33,6 +33,7 @@ static void mechanism_find(void)
     size_t length;
     const uint8_t *mcfg = acpi_table("MCFG", &length);
     mechanism = NONE;
+    memset(ecam_maps, 0, sizeof(ecam_maps));
     if (mcfg && length >= MCFG_ENTRIES + MCFG_ENTRY) {
         const uint8_t *e = mcfg + MCFG_ENTRIES;
         memcpy(&ecam, e, 8);
@@ -209,8 +210,7 @@ static void scan_bus(unsigned bus, uint8_t seen[32], void (*found)(const struct 
 void pci_scan(void (*found)(const struct pci_function *))
 {
     uint8_t seen[32] = {0};
-    if (mechanism == UNKNOWN)
-        mechanism_find();
+    mechanism_find();
     if (mechanism != NONE)
         scan_bus(0, seen, found);
 }

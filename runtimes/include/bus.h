@@ -1,4 +1,9 @@
-/* bus.h - what the machine is made of: ACPI tables, interrupt lines, PCI functions. (bus/) */
+/* bus.h - what the machine is made of: ACPI tables, interrupt lines, PCI functions. (bus/)
+ *
+ * All of it comes up the same way at power-on and when a frozen image resumes, perhaps on another machine:
+ * acpi_start(), interrupt_lines_start(), then virtio_mmio_discover() and virtio_pci_discover(). What had been
+ * found before is found again, set up anew, and keeps its memory.
+ */
 #ifndef UNIKIT_BUS_H
 #define UNIKIT_BUS_H
 
@@ -30,6 +35,9 @@ bool acpi_sleep_types(uint8_t *a, uint8_t *b);
 /* bus/acpi_power.c: asks the machine to go off as ACPI says; comes back if it cannot, or while it is on its
  * way. */
 void acpi_power_off(void);
+
+/* ---- interrupt lines (bus/ioapic.c): the controllers, and the lines that are in use, programmed */
+void interrupt_lines_start(void);
 
 /* ---- PCI (bus/pci.c) */
 struct pci_function {

@@ -65,9 +65,14 @@ struct virtio_queue {
     unsigned interrupt_vector; /* the transport's: MSI-X entry */
 };
 
-/* Transport side (virtio/device.c). A device that was found, or found again on a resumed boot: its driver, if
+/* Transport side (virtio/device.c). What is at a place; then the device is added. */
+void virtio_device_is(struct virtio_device *, const struct virtio_transport *, uint32_t id);
+/* A device that was found, or found again on a resumed boot: its driver, if
  * there is one, takes it. */
 void virtio_device_add(struct virtio_device *);
+/* Looks for devices, at power-on and when a frozen image resumes. (virtio/mmio.c, virtio/pci.c) */
+void virtio_mmio_discover(void);
+void virtio_pci_discover(void);
 /* What an interrupt does: callbacks of the queues that have something. True if there was any. */
 bool virtio_interrupt(struct virtio_device *);
 /* Physical addresses of the three parts. */

@@ -13,6 +13,19 @@ static const struct driver_record *driver_for(uint32_t id)
     return NULL;
 }
 
+void virtio_device_is(struct virtio_device *device, const struct virtio_transport *transport, uint32_t id)
+{
+    if (device->id != id) {
+        /* Resumed on a machine that has something else there. */
+        device->driver_data = NULL;
+        device->config_changed = NULL;
+        memset(device->queues, 0, sizeof(device->queues));
+        device->queue_count = 0;
+    }
+    device->transport = transport;
+    device->id = id;
+}
+
 void virtio_device_add(struct virtio_device *device)
 {
     const struct driver_record *record = driver_for(device->id);

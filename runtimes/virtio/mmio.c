@@ -200,8 +200,7 @@ static void mmio_found(uint64_t where, size_t size, unsigned line, bool level, b
         log_line("virtio: device at %lx has unknown version %u", (unsigned long)where, version);
         return;
     }
-    m->device.transport = &mmio_transport;
-    m->device.id = id;
+    virtio_device_is(&m->device, &mmio_transport, id);
     m->device.legacy = version == 1;
     if (!m->has_interrupt) {
         if (interrupt_line(line, level, low, mmio_interrupt, m) < 0)

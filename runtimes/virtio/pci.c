@@ -277,9 +277,9 @@ static void pci_found(const struct pci_function *f)
     struct pci_device *p = pci_device_at(f->address);
     if (!p)
         return;
-    p->device.transport = &pci_transport;
-    p->device.id =
+    uint32_t id =
         f->device >= FIRST_MODERN ? f->device - (unsigned)FIRST_MODERN : pci_read16(f->address, SUBSYSTEM_ID);
+    virtio_device_is(&p->device, &pci_transport, id);
     pci_enable(f->address);
     int error = windows_map(p);
     if (!error)
