@@ -19,7 +19,8 @@ from pathlib import Path
 from unikit import cache
 from unikit.machine import EXIT_PORT
 
-DEADLINE = 10.0
+DEVICE = Path("/dev/kvm")
+DEADLINE = 10.0  # seconds
 # A loop of a hundred million turns takes about 0.05 s on a processor and 0.5 s under TCG.
 TURNS = 100_000_000
 SLOW = 2.0
@@ -45,10 +46,9 @@ def choose(qemu: str) -> str:
 
 def probe_kvm(qemu: str, *, fresh: bool = False) -> Probe:
     """Whether KVM works here; remembered for this kernel, QEMU and user's right to the device."""
-    device = Path("/dev/kvm")
-    if not device.exists():
+    if not DEVICE.exists():
         return Probe(False, "there is no /dev/kvm", 0.0)
-    if not os.access(device, os.R_OK | os.W_OK):
+    if not os.access(DEVICE, os.R_OK | os.W_OK):
         return Probe(False, "you may not use /dev/kvm (join the group kvm)", 0.0)
     path = Path(qemu)
     stamp = [platform.release(), path.resolve().stat().st_mtime_ns, _boot_id()]

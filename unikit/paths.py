@@ -9,9 +9,9 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def _folder(name: str) -> Path:
-    """A data folder: beside the package in a checkout, below it when installed."""
-    beside = ROOT / name
-    return beside if beside.is_dir() else Path(__file__).resolve().parent / "data" / name
+    """A data folder: below the package when installed, beside it in a checkout."""
+    installed = Path(__file__).resolve().parent / "data" / name
+    return installed if installed.is_dir() else ROOT / name
 
 
 RUNTIMES = _folder("runtimes")

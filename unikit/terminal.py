@@ -31,11 +31,9 @@ def size() -> tuple[int, int]:
 
 
 def write(descriptor: int, data: bytes) -> None:
-    """Write all of `data`, to a descriptor that may be non-blocking or closed at the other end."""
+    """Write all of `data` to a descriptor that may be non-blocking; BrokenPipeError if nobody reads any more."""
     while data:
         try:
             data = data[os.write(descriptor, data) :]
         except BlockingIOError:
             select.select([], [descriptor], [])
-        except BrokenPipeError:
-            return

@@ -128,6 +128,14 @@ def test_qemu_does_not_outlive_us(image: Path) -> None:
         assert not Path(f"/proc/{children[0]}").exists()
 
 
+def test_a_guest_whose_reader_left_ends(image: Path) -> None:
+    with running(str(image), "--", "deaf") as process:
+        assert process.stdout is not None
+        process.stdout.close()
+        process.send_signal(signal.SIGTERM)  # it says something
+        assert process.wait(DEADLINE) == 128 + signal.SIGPIPE
+
+
 def test_the_run_ends_in_time(image: Path) -> None:
     done = unikit("run", str(image), "--timeout", "4", "--", "wait")
     assert done.returncode == 113 and "still running after 4 s" in done.stderr and done.stdout == "waiting\n"
