@@ -32,6 +32,25 @@ struct tick {
 static bool traffic;
 static unsigned quiet;
 
+/* Connections in TIME_WAIT cost memory and a look at each for every new connection. Beyond this many the
+ * oldest end early, as Linux does (tcp_max_tw_buckets). */
+#define TIME_WAIT_LIMIT 512
+
+static void tcp_run(void)
+{
+    unsigned n = 0;
+    tcp_tmr();
+    for (struct tcp_pcb *p = tcp_tw_pcbs; p; p = p->next) {
+        if (++n < TIME_WAIT_LIMIT)
+            continue;
+        for (struct tcp_pcb *old; (old = p->next);) { /* the list is newest first */
+            p->next = old->next;
+            tcp_pcb_purge(old);
+            tcp_free(old);
+        }
+    }
+}
+
 static bool tcp_needed(void)
 {
     return tcp_active_pcbs || tcp_tw_pcbs;
@@ -87,7 +106,7 @@ static void fire(struct timer *);
     {                                                                                                        \
         .timer = {.fire = fire}, .period = (period_ms)*MS, .run = (run_), .needed = (needed_)                \
     }
-static struct tick tcp_tick = TICK(TCP_TMR_INTERVAL, tcp_tmr, tcp_needed);
+static struct tick tcp_tick = TICK(TCP_TMR_INTERVAL, tcp_run, tcp_needed);
 static struct tick second_tick = TICK(1000, each_second, second_needed);
 static struct tick rare_ticks[] = {
     TICK(DHCP_FINE_TIMER_MSECS, dhcp_fine_tmr, dhcp_pending),

@@ -439,6 +439,26 @@ def test_port_reuse_from_time_wait(wire: Wire) -> None:
         wire.pass_time(0.2)
 
 
+def test_time_wait_is_bounded(wire: Wire) -> None:
+    a, b = wire.a, wire.b
+    listener = b.listener()
+    for _ in range(700):
+        client = a.socket()
+        a.connect(client, ipv4("10.0.0.2", 80))
+        wire.run()
+        server = b.accept(listener)
+        b.close(server)
+        wire.run()
+        a.close(client)
+        wire.run()
+        wire.frames.clear()
+    wire.pass_time(0.2)
+    assert b.lib.host_pcbs(TIME_WAIT) == 512
+    assert b.lib.host_pcbs(ACTIVE) == 0
+    wire.pass_time(35, 0.5)
+    assert b.lib.host_pcbs(TIME_WAIT) == 0
+
+
 def test_who_may_bind(wire: Wire) -> None:
     a = wire.a
     first = a.listener(8000)
