@@ -84,6 +84,7 @@ def boot_settings(natives: Natives) -> BootSettings:
         environment=tuple(environment.items()),
         cwd="/app",
         hostname=source.name,
+        extra=(("wx", "allow"),) if source.settings.writable_code else (),
     )
 
 

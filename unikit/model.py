@@ -87,6 +87,7 @@ class Settings:
     interface: Literal["wsgi", "asgi"] | None = None  # of a served object, where its source does not show it
     sources: Literal["app", "all", "none"] = "app"  # whose .py files are shipped beside the compiled ones
     record: bool = True  # run the app's imports once, to learn of dynamic ones
+    writable_code: bool = False  # memory may be writable and executable at once, as some JIT compilers want it
 
 
 @dataclass(frozen=True)

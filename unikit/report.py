@@ -129,12 +129,16 @@ _REASONS = {  # sigaction(2), si_code
 
 
 def missing(events: Iterable[Mapping[str, Any]], manifest: Manifest) -> list[str]:
-    """A line for every system call that was made and is not there."""
+    """A line for every system call that was made and is not there, and for memory that was refused."""
     lines = []
     for event in events:
         count = number(event.get("count"))
-        name = event.get("name") or f"number {event.get('number')}"
-        line = f"system call {name} is not there; called {count} time{'s' if count != 1 else ''}"
+        times = f"{count} time{'s' if count != 1 else ''}"
+        if event.get("kind") == "wx":
+            line = f"memory both writable and executable was refused {times} (writable_code = true allows it)"
+        else:
+            name = event.get("name") or f"number {event.get('number')}"
+            line = f"system call {name} is not there; called {times}"
         if event.get("module"):
             line += f", from {where(0, event['module'], event.get('offset'), manifest)}"
         lines.append(line)

@@ -124,6 +124,7 @@ READERS: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "interface": ('"wsgi" or "asgi"', _choice("wsgi", "asgi")),
     "sources": ('"app", "all" or "none"', _choice("app", "all", "none")),
     "record": ("true or false", _truth),
+    "writable_code": ("true or false", _truth),
 }
 
 

@@ -93,6 +93,8 @@ int space_fault(uintptr_t address, unsigned access);
 noreturn void space_out_of_memory(void);
 /* An `oom` event if the program was ever refused memory; for when it ends badly. */
 void space_tell_shortage(void);
+/* A `missing` event if memory both writable and executable was refused. */
+void space_tell_refused(void);
 /* The file lost these pages (truncate, hole): mappings of them fault anew. */
 void space_drop_file_pages(struct file *any_of_node, uint64_t first_page, uint64_t last_page);
 /* The program's break, set up by exec. */

@@ -12,7 +12,9 @@
 #include "config.h"
 #include "entropy.h"
 #include "file.h"
+#include "report.h"
 #include "space.h"
+#include "thread.h"
 
 #define MAP_LIMIT   65530                        /* vm.max_map_count */
 #define STACK_ROOM  ((16UL << 30) + (1UL << 30)) /* exec puts the first stack into the top of the space */
@@ -27,6 +29,8 @@ static struct mapping **mappings;
 static size_t count, room, recent;
 static size_t mapped, committed; /* pages */
 static uintptr_t usual_top;
+static size_t refused; /* times that memory both writable and executable was asked for */
+static uintptr_t refused_ip;
 static size_t most_short; /* pages: by how much a promise was too large, at worst */
 
 size_t space_index(uintptr_t address)
@@ -277,18 +281,36 @@ static long place(uintptr_t hint, size_t length, int flags)
 /* W^X: pages are writable or executable, never both, unless the configuration says otherwise. */
 static bool is_refused(int prot)
 {
-    static signed char allowed; /* 0: not asked yet */
+    const char *value;
 
     if ((prot & (PROT_WRITE | PROT_EXEC)) != (PROT_WRITE | PROT_EXEC))
         return false;
-    if (!allowed) {
-        const char *value = config_get("wx");
-        allowed = value && strcmp(value, "allow") == 0 ? 1 : -1;
-        if (allowed < 0)
-            log_line("memory that is writable and executable was refused (wx=allow in the boot configuration "
-                     "permits it)");
+    value = config_get("wx");
+    if (value && strcmp(value, "allow") == 0)
+        return false;
+    if (!refused++ && current && current->user)
+        refused_ip = current->user->rip;
+    return true;
+}
+
+/* At the end: what was refused, how often and to whom first. */
+void space_tell_refused(void)
+{
+    const char *module;
+    uint64_t offset;
+
+    if (!refused)
+        return;
+    report_begin("missing");
+    report_string("kind", "wx", 2);
+    report_string("name", "wx", 2);
+    report_number("count", (int64_t)refused);
+    if (report_module(refused_ip, &module, &offset)) {
+        report_string("module", module, strlen(module));
+        report_hex("offset", offset);
     }
-    return allowed < 0;
+    report_end();
+    refused = 0;
 }
 
 long space_map(uintptr_t hint, size_t length, int prot, int flags, struct file *file, uint64_t offset)

@@ -18,6 +18,7 @@ static int leader_status;
 WEAK void report_stderr(void) {}
 WEAK void missing_report(void) {}
 WEAK void space_tell_shortage(void) {}
+WEAK void space_tell_refused(void) {}
 /* vfs/: open files are closed, so that sockets say goodbye and nothing stays in a buffer. */
 void fd_close_range(unsigned first, unsigned last, bool only_mark) WEAK;
 /* network/: until what was sent is taken by its peers, or for a short while. */
@@ -83,6 +84,7 @@ void process_exit(int status, int signal)
             fd_close_range(0, ~0U, false);
         network_goodbye();
         missing_report();
+        space_tell_refused();
         if (status || signal)
             space_tell_shortage();
         report_memory_totals();

@@ -44,9 +44,11 @@ def test_what_is_noted() -> None:
 def test_missing_calls_as_sentences() -> None:
     one = {"name": "bpf", "count": 1}
     two = {"number": 9999, "count": "2", "module": "/lib/x.so", "offset": "0x10"}
-    assert report.missing([one, two], MANIFEST) == [
+    refused = {"kind": "wx", "name": "wx", "count": 2}
+    assert report.missing([one, two, refused], MANIFEST) == [
         "system call bpf is not there; called 1 time",
         "system call number 9999 is not there; called 2 times, from 0x10 (/lib/x.so)",
+        "memory both writable and executable was refused 2 times (writable_code = true allows it)",
     ]
 
 
