@@ -64,6 +64,10 @@ def select(
             if symbol not in symbols:
                 unmet.append((f"the symbol {symbol}", component.name))
             queue += [Choice(other, component.name, symbol) for other in symbols.get(symbol, ())]
+        # A hook with a default of its own: what replaces the default comes along, if it is of use at all.
+        for symbol in sorted(component.weak):
+            others = [c for c in symbols[symbol] if symbol in c.defined and _of_use(c, known)]
+            queue += [Choice(other, component.name, symbol) for other in others]
         for thing in sorted(component.needs):
             found = [names[thing]] if thing in names else [c for c in components if thing in c.provides]
             if not found:

@@ -81,6 +81,8 @@ long interface_ioctl(unsigned request, uintptr_t argument)
         return list((struct interface_list __user *)argument);
     if (request >= SIOCSIFFLAGS && request <= SIOCSIFHWADDR && request % 2 == 0)
         return -EPERM;
+    if (request == SIOCETHTOOL) /* no speeds and offloads to tell */
+        return -EOPNOTSUPP;
     if (request < SIOCGIFNAME || request > SIOCGIFTXQLEN)
         return -ENOTTY;
     if (copy_in(&r, (void __user *)argument, sizeof(r)))

@@ -45,6 +45,15 @@ def test_a_strong_definition_is_preferred_to_a_weak_one() -> None:
     assert found == ["a", "c"]
 
 
+def test_what_replaces_a_default_comes_along_if_it_is_of_use() -> None:
+    parts = (
+        component("threads/exit", boot=True, weak={"goodbye"}),
+        component("network/goodbye", defined={"goodbye"}),
+    )
+    assert names(*parts) == names(*parts, imports=["_socket"]) == ["network/goodbye", "threads/exit"]
+    assert names(*parts, imports=[]) == ["threads/exit"]
+
+
 def test_symbols_of_the_linker_and_of_tables_are_there() -> None:
     one = component("a", boot=True, undefined={"kernel_end", "__start_t", "__stop_t"})
     assert names(one, linker=["kernel_end"]) == ["a"]
