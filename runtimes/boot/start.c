@@ -11,28 +11,13 @@
 
 struct boot_image boot_image __attribute__((section(".data"))) = {.magic = BOOT_IMAGE_MAGIC};
 
-/* The phases end up in the report; before the channel is open they are kept until it is. */
-static struct {
-    const char *name;
-    uint64_t ns;
-} phases[16];
-static unsigned phase_count, phases_told;
-
+/* The report channel keeps what it is told until it is open. */
 static void phase_ended(const char *name)
 {
-    if (phase_count < array_size(phases)) {
-        phases[phase_count].name = name;
-        phases[phase_count++].ns = clock_now();
-    }
-    if (!report_connected())
-        return;
-    for (; phases_told < phase_count; phases_told++) {
-        report_begin("boot");
-        report_string("phase", phases[phases_told].name, strlen(phases[phases_told].name));
-        report_number("ns", (int64_t)phases[phases_told].ns);
-        report_end();
-    }
-    report_flush();
+    report_begin("boot");
+    report_string("phase", name, strlen(name));
+    report_number("ns", (int64_t)clock_now());
+    report_end();
 }
 
 #define RUN_LEVEL(level)                                                                                     \

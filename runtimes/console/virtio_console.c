@@ -10,6 +10,7 @@
  */
 #include "console.h"
 #include "memory.h"
+#include "report.h"
 #include "report_port.h"
 #include "virtio.h"
 
@@ -37,7 +38,10 @@ enum {
     CONTROL_SIZE = 64,
     SENT_MESSAGES = 16,
 };
-#define ANSWER_TIME 20000000UL /* how long the boot waits for the device's answers, ns */
+/* How long the boot, and at the end a power-off, wait for the device to tell of its ports; ns since the
+ * start. */
+#define ANSWER_TIME      20000000UL
+#define LAST_ANSWER_TIME 5000000000UL
 
 struct message {
     uint32_t port;
@@ -427,7 +431,7 @@ static int start(struct virtio_device *device)
         tell(0, DEVICE_READY, 1);
         virtio_queue_kick(console->control_out);
         virtio_queue_interrupts_on(console->control_in);
-        report_expect(&report_device, console->started + ANSWER_TIME);
+        report_expect(&report_device, console->started + LAST_ANSWER_TIME);
         return 0;
     }
     console->ports[0].is_console = true;
@@ -477,10 +481,14 @@ INIT(services)
 {
     if (!console || !console->control_in)
         return;
+    /* A busy host may answer later: what was to be reported waits in the queue, at the end for
+     * LAST_ANSWER_TIME. */
     while (!all_known() && clock_now() < console->started + ANSWER_TIME) {
         control_received(console->control_in);
         __asm__ volatile("pause");
     }
+    if (all_known() && !report_connected())
+        report_expect(NULL, 0); /* the host wants no report */
 }
 
 DRIVER(virtio_console, VIRTIO_ID(3)){.probe = probe};
