@@ -23,6 +23,7 @@ DEFAULT = "microvm"
 # The status that the guest writes here ends QEMU with 2 * status + 1.
 EXIT_PORT = 0xF4
 REPORT_PORT = "unikit.report"
+CONSOLE_PORT = "unikit.console"
 
 
 @dataclass(frozen=True)
@@ -97,8 +98,9 @@ def command(qemu: str, guest: Guest) -> list[str]:
     line += ["-device", f"isa-debug-exit,iobase={EXIT_PORT:#x},iosize=0x4"]
     for name, descriptor in (("serial", guest.serial), ("console", guest.console), ("report", guest.report)):
         line += ["-chardev", f"socket,id={name},fd={descriptor}"]
-    line += ["-serial", "chardev:serial", "-device", machine.virtio("serial", "max_ports=2")]
-    line += ["-device", "virtconsole,chardev=console"]
+    line += ["-serial", "chardev:serial", "-device", machine.virtio("serial", "max_ports=3")]
+    # not a virtconsole: QEMU drops what the host reads too late from one
+    line += ["-device", f"virtserialport,chardev=console,name={CONSOLE_PORT}"]
     line += ["-device", f"virtserialport,chardev=report,name={REPORT_PORT}"]
     line += ["-object", "rng-random,id=rng,filename=/dev/urandom", "-device", machine.virtio("rng", "rng=rng")]
     if guest.network:

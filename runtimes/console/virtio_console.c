@@ -1,9 +1,10 @@
 /* console/virtio_console.c - virtio console device (virtio 1.2, section 5.3), with one port or several.
  *
- * Port 0 is the console if the device says so; the port named `unikit.report` is the report channel; other
- * ports are left alone. What the ports are is told by the device in answer to our messages, so it is known
- * only a little after the driver started: the last part of the boot waits for it, for a moment, so that the
- * app's first words do not go to another device than the rest.
+ * The console is the port that the device calls one, or the one named `unikit.console`: QEMU drops what a
+ * host reads too late from the former, and lets the guest wait for the latter. The port named `unikit.report`
+ * is the report channel; other ports are left alone. What the ports are is told by the device in answer to
+ * our messages, so it is known only a little after the driver started: the last part of the boot waits for
+ * it, for a moment, so that the app's first words do not go to another device than the rest.
  *
  * A write goes out as one buffer of up to a page. Buffers are reused when the device is done with them;
  * interrupts for that are on only while somebody waits for room.
@@ -14,7 +15,8 @@
 #include "report_port.h"
 #include "virtio.h"
 
-#define REPORT_NAME "unikit.report"
+#define REPORT_NAME  "unikit.report"
+#define CONSOLE_NAME "unikit.console"
 
 enum { F_SIZE = 0, F_MULTIPORT = 1 };
 enum { CONTROL_IN = 2, CONTROL_OUT = 3 };
@@ -298,6 +300,18 @@ static void tell(uint32_t port, uint16_t event, uint16_t value)
     }
 }
 
+static bool is_named(const char *name, const char *text, size_t length)
+{
+    return length == strlen(name) && memcmp(text, name, length) == 0;
+}
+
+static void become_console(struct port *p, uint32_t number)
+{
+    p->is_console = true;
+    use_console(p);
+    tell(number, PORT_OPEN, 1);
+}
+
 static void hear(const struct message *m, const char *text, size_t length)
 {
     struct port *p = m->port < PORTS ? &console->ports[m->port] : NULL;
@@ -315,13 +329,13 @@ static void hear(const struct message *m, const char *text, size_t length)
         use_report(p);
         break;
     case CONSOLE_PORT:
-        p->is_console = true;
-        use_console(p);
-        tell(m->port, PORT_OPEN, 1);
+        become_console(p, m->port);
         break;
     case PORT_NAME:
         length = strnlen(text, length);
-        p->is_report = length == strlen(REPORT_NAME) && memcmp(text, REPORT_NAME, length) == 0;
+        if (is_named(CONSOLE_NAME, text, length))
+            become_console(p, m->port);
+        p->is_report = is_named(REPORT_NAME, text, length);
         if (p->is_report)
             tell(m->port, PORT_OPEN, 1);
         use_report(p);
