@@ -41,6 +41,7 @@ class Result:
     console: str
     log: Log
     qemu_status: int
+    words: list[str]  # what the application wrote to /dev/unikit/report
 
 
 class Guest:
@@ -49,6 +50,7 @@ class Guest:
     def __init__(self, command: list[str], channels: Channels, forwards: tuple[machine.Forward, ...]) -> None:
         self.forwards = forwards
         self.log = Log()
+        self.words: list[str] = []
         self._console = bytearray()
         self._changed = threading.Condition()
         self._channels = channels
@@ -81,7 +83,8 @@ class Guest:
                         if not data:
                             selector.unregister(end)
                         elif end is self._channels.report:
-                            self.log.feed(data)
+                            events = self.log.feed(data)
+                            self.words += [event["text"] for event in events if event["event"] == "app"]
                         else:
                             self._console += data
                         self._changed.notify_all()
@@ -142,7 +145,7 @@ class Guest:
         self._reader.join(10)
         assert self.process.stderr is not None
         complaint = self.process.stderr.read().decode(errors="replace")
-        return Result(self.log.status, self.console() + complaint, self.log, status)
+        return Result(self.log.status, self.console() + complaint, self.log, status, self.words)
 
     def stop(self, number: int = signal.SIGTERM, timeout: float = DEADLINE) -> int | None:
         """Sends the application a signal; its exit status (128 + n where the signal ended it)."""

@@ -204,17 +204,20 @@ void report_raw(const char *key, const char *json)
     put_text(json);
 }
 
-void report_end(void)
+bool report_end(void)
 {
+    bool told;
     put_text("}\n");
     if (lost && !sent_part)
         queued = open_at;
+    told = !lost;
     open = false;
     report_send();
     if (wanted_memory) {
         wanted_memory = false;
         report_memory();
     }
+    return told;
 }
 
 /* ---- the port */

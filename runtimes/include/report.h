@@ -11,7 +11,8 @@ void report_number(const char *key, int64_t value);
 void report_hex(const char *key, uint64_t value); /* as a JSON string "0x..." */
 void report_string(const char *key, const char *value, size_t length);
 void report_raw(const char *key, const char *json);
-void report_end(void);
+/* False: there was no room for it, and nobody takes it. */
+bool report_end(void);
 /* Is anybody listening? Else the caller says it on the console. */
 bool report_connected(void);
 /* Sends what is queued now, by polling the device: before power-off. */

@@ -17,7 +17,7 @@ HERE = Path(__file__).resolve().parent
 # Those that measure time: under -icount the guest's clock counts instructions, whatever the host does meanwhile.
 STEADY = ("fairness", "time_passes")
 # Those whose end is not a plain 0 have tests of their own below.
-SPECIAL = {"uncaught", "exit_status", "crash", "memory_error", "writable_code", "missing_call", *STEADY}
+SPECIAL = {"uncaught", "exit_status", "crash", "memory_error", "writable_code", "missing_call", "report_words", *STEADY}
 PROGRAMS = sorted(f.name for f in HERE.iterdir() if any(f.glob("main.*")) and f.name not in SPECIAL)
 
 
@@ -76,6 +76,14 @@ def test_missing_calls_are_named_and_counted() -> None:
     told = {m["number"]: m for m in result.log.missing}
     assert told[425]["name"] == "io_uring_setup" and told[425]["count"] == 3, told
     assert told[9999]["count"] == 1 and "libc.so.6" in told[425]["module"], told
+
+
+def test_the_application_speaks_on_the_report_channel() -> None:
+    result = run(app("report_words"))
+    assert result.status == 0, result.console
+    short, accents, *many, long = result.words
+    assert short == "first\n" and accents == '{"what": "\u00fc \U0001f40d"}', result.words[:2]
+    assert many == [f"word {i}" for i in range(2000)] and long == "x" * 300_000
 
 
 @pytest.mark.parametrize("name", STEADY)

@@ -245,7 +245,7 @@ void report_begin(const char *);
 void report_number(const char *, int64_t);
 void report_hex(const char *, uint64_t);
 void report_string(const char *, const char *, size_t);
-void report_end(void);
+bool report_end(void);
 void report_flush(void);
 void report_stderr(void);
 void stderr_keep(const char *, size_t);

@@ -388,7 +388,10 @@ WEAK void report_string(const char *key, const char *value, size_t length)
 {
     (void)key, (void)value, (void)length;
 }
-WEAK void report_end(void) {}
+WEAK bool report_end(void)
+{
+    return true;
+}
 WEAK bool report_module(uintptr_t ip, const char **module, uint64_t *offset)
 {
     (void)ip, (void)module, (void)offset;
