@@ -32,6 +32,7 @@ setup(
     python_requires=">=3.10",
     packages=find_packages(include=["unikit", "unikit.*"]),
     install_requires=[
+        "capstone>=5",
         "click>=8.1",
         "jinja2>=3.1",
         "networkx>=3.0",

@@ -13,7 +13,22 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
-from unikit import __version__, cache, erofs, image, imports, inputs, link, natives, paths, prune, source, symbols
+from unikit import (
+    __version__,
+    cache,
+    calls,
+    erofs,
+    image,
+    imports,
+    inputs,
+    link,
+    natives,
+    paths,
+    prune,
+    source,
+    symbols,
+)
+from unikit.calls import Calls
 from unikit.errors import ExitCode, UserError
 from unikit.image import Image
 from unikit.link import Kernel
@@ -68,6 +83,14 @@ class Build:
         return value
 
     @property
+    def calls(self) -> Calls:
+        """The system calls that the files can make: followed when first asked for, since no image depends on it."""
+        if "calls" not in self.values:
+            self.values["calls"] = calls.analyse(self.natives)
+        value: Calls = self.values["calls"]
+        return value
+
+    @property
     def modules(self) -> frozenset[str]:
         value: Imports = self.values["imports"]
         return frozenset(module.name for module in value.modules)
@@ -78,6 +101,7 @@ class Stage:
     name: str
     title: str
     run: Callable[[Build], Any]
+    asked: bool = False  # run only if its output is asked for
 
 
 def _source(build: Build) -> Source:
@@ -142,6 +166,7 @@ STAGES = (
     Stage("source", "Reading the application", _source),
     Stage("imports", "Following its imports", lambda build: imports.analyse(build.source)),
     Stage("natives", "Following its shared libraries", lambda build: natives.resolve(build.values["imports"])),
+    Stage("calls", "Following its system calls", lambda build: build.calls, asked=True),
     Stage("prune", "Choosing the files", lambda build: prune.prune(build.natives)),
     Stage("select", "Compiling the runtime and choosing its components", _select),
     Stage("link", "Linking the kernel", lambda build: link.join(build.values["select"])),
@@ -160,6 +185,8 @@ def run(request: Request, progress: Progress, last: str = "image") -> Build:
         )
     build = Build(request)
     for stage in STAGES:
+        if stage.asked and stage.name != last:
+            continue
         with progress.step(stage.title):
             build.values[stage.name] = stage.run(build)
         if stage.name == "imports":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import subprocess
 import tempfile
@@ -136,8 +137,9 @@ def _lwip_sources(source: Path) -> Iterator[Path]:
     yield source / "netif/ethernet.c"
 
 
-def _call_names() -> str:
-    """C source for runtimes/include/syscall_names.h, from the build machine's asm/unistd_64.h."""
+@functools.cache
+def call_names() -> dict[int, str]:
+    """The names of Linux's system calls on x86-64 by number, from the build machine's asm/unistd_64.h."""
     line = [tool("gcc"), "-E", "-dM", "-include", "asm/unistd_64.h", "-x", "c", "/dev/null"]
     done = subprocess.run(line, capture_output=True, text=True, timeout=60, check=False)
     if done.returncode:
@@ -151,6 +153,12 @@ def _call_names() -> str:
         words = text.split()
         if len(words) == 3 and words[1].startswith("__NR_") and words[2].isdigit():
             names[int(words[2])] = words[1].removeprefix("__NR_")
+    return names
+
+
+def _call_names() -> str:
+    """C source for runtimes/include/syscall_names.h."""
+    names = call_names()
     offsets, text = [], ""
     for number in range(max(names) + 1):
         offsets.append(len(text) if number in names else 0xFFFF)

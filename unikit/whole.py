@@ -13,6 +13,7 @@ from itertools import islice, pairwise
 
 import networkx as nx
 
+from unikit.calls import Calls
 from unikit.model import Edge, EdgeKind, Imports, Natives
 from unikit.select import ON_IMPORT, Selection, family_of
 
@@ -30,9 +31,11 @@ class Step:
     evidence: tuple[str, ...]
 
 
-def graph(natives: Natives, selection: Selection) -> nx.DiGraph[str]:
-    """Modules and libraries with the runtime below them."""
+def graph(natives: Natives, selection: Selection, calls: Calls | None = None) -> nx.DiGraph[str]:
+    """Modules and libraries with the runtime below them; with `calls`, which file leads to which system call."""
     whole: nx.DiGraph[str] = natives.graph.copy()
+    if calls is not None:
+        calls.add_to(whole)
     program = natives.program.id
     whole.add_edge(ROOT, program, edge=Edge(EdgeKind.LOADS, evidence=("the interpreter",)))
     for choice in selection.choices:

@@ -24,7 +24,7 @@ def command(node: str, app: str, python: str | None, lwip: Path | None, most: in
     with reporting(False, quiet=True) as progress:
         build = pipeline.run(pipeline.Request(app, python, lwip), progress, "select")
         selection = build.values["select"].selection
-        graph = whole.graph(build.natives, selection)
+        graph = whole.graph(build.natives, selection, build.calls)
         found = [n for n in whole.find(graph, node) if not n.startswith("missing:")]
         if not found:
             reason = whole.why_not(build.values["imports"], selection, node)

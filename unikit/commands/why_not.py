@@ -19,7 +19,8 @@ def command(name: str, app: str, python: str | None, lwip: Path | None) -> None:
     with reporting(False, quiet=True) as progress:
         build = pipeline.run(pipeline.Request(app, python, lwip), progress, "select")
         selection = build.values["select"].selection
-        found = [n for n in whole.find(whole.graph(build.natives, selection), name) if not n.startswith("missing:")]
+        graph = whole.graph(build.natives, selection, build.calls)
+        found = [n for n in whole.find(graph, name) if not n.startswith("missing:")]
         if found:
             click.echo(f"It is in the image, as {found[0]}: unikit why {name} {app}")
         else:
