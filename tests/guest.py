@@ -15,6 +15,7 @@ import contextlib
 import os
 import selectors
 import signal
+import socket
 import subprocess
 import threading
 import time
@@ -52,6 +53,7 @@ class Guest:
         self.log = Log()
         self.words: list[str] = []
         self._console = bytearray()
+        self._said = b""  # over the application's own channel
         self._changed = threading.Condition()
         self._channels = channels
         self._over = False
@@ -60,7 +62,7 @@ class Guest:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
-            pass_fds=channels.descriptors,
+            pass_fds=channels.inherited,
             start_new_session=True,
         )
         for end in channels.theirs:
@@ -70,7 +72,7 @@ class Guest:
 
     def _read(self) -> None:
         with selectors.DefaultSelector() as selector:
-            for end in self._channels.ours:
+            for end in self._channels.ours[:3]:  # the application's own channel is read by hear()
                 selector.register(end, selectors.EVENT_READ)
             while selector.get_map():
                 for key, _ in selector.select():
@@ -121,6 +123,31 @@ class Guest:
         self._channels.report.setblocking(True)
         self._channels.report.sendall(line.encode() + b"\n")
         self._channels.report.setblocking(False)
+
+    @property
+    def channel(self) -> socket.socket:
+        """The application's own channel, the host's end."""
+        assert self._channels.app, "start(..., channel=True) gives it"
+        return self._channels.app
+
+    def say(self, data: bytes) -> None:
+        """To the application, over its own channel; waits until the guest has taken it."""
+        self.channel.settimeout(DEADLINE)
+        self.channel.sendall(data)
+
+    def hear(self, timeout: float = DEADLINE) -> bytes:
+        """The next line that the application wrote to its own channel."""
+        self.channel.settimeout(timeout)
+        while b"\n" not in self._said:
+            data = self.channel.recv(65536)
+            assert data, f"the guest ended with {self.log.status} instead of saying more:\n{self.console()}"
+            self._said += data
+        line, _, self._said = self._said.partition(b"\n")
+        return line
+
+    def leave(self) -> None:
+        """Closes the host's end of the application's own channel."""
+        self.channel.shutdown(socket.SHUT_RDWR)
 
     def type(self, data: bytes) -> None:
         """To the guest's console, as if typed."""
@@ -176,11 +203,13 @@ def start(
     extra: Sequence[str] = (),
     prefix: Sequence[str] = (),
     network: bool = True,
+    channel: bool = False,
 ) -> Iterator[Guest]:
     """Builds the app (a Python script or project, a folder with main.c, or an image) and boots it under TCG.
 
     memory in MiB; ports: of the guest, forwarded from free ones of the host; extra: more arguments of QEMU; prefix: a
-    command that runs QEMU's (ip netns exec ...); network False: no network but what `extra` brings.
+    command that runs QEMU's (ip netns exec ...); network False: no network but what `extra` brings; channel: the
+    application's own, for say() and hear().
     """
     image = app if isinstance(app, Image) else images.build(app, python)
     qemu = find_qemu()
@@ -188,7 +217,7 @@ def start(
     forwards = claim(ports)
     settings = {"GLIBC_TUNABLES": TCG_TUNABLES} | (environment or {})
     pairs = [("env", f"{k}={v}") for k, v in settings.items()] + [("arg", a) for a in arguments] + list(tokens)
-    channels = Channels()
+    channels = Channels(app=channel)
     console, serial, report = channels.descriptors
     command = machine.command(
         str(qemu),
@@ -201,6 +230,7 @@ def start(
             console=console,
             serial=serial,
             report=report,
+            app=channels.app_descriptor,
             forwards=forwards,
             network=network and (bool(forwards) or image.manifest.network),
             extra=tuple(extra),

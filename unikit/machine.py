@@ -24,6 +24,7 @@ DEFAULT = "microvm"
 EXIT_PORT = 0xF4
 REPORT_PORT = "unikit.report"
 CONSOLE_PORT = "unikit.console"
+APP_PORT = "unikit.app"
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,7 @@ class Guest:
     console: int
     serial: int
     report: int
+    app: int | None = None
     forwards: tuple[Forward, ...] = ()
     network: bool = True
     extra: tuple[str, ...] = ()
@@ -96,12 +98,17 @@ def command(qemu: str, guest: Guest) -> list[str]:
     if guest.append:
         line += ["-append", guest.append]
     line += ["-device", f"isa-debug-exit,iobase={EXIT_PORT:#x},iosize=0x4"]
-    for name, descriptor in (("serial", guest.serial), ("console", guest.console), ("report", guest.report)):
-        line += ["-chardev", f"socket,id={name},fd={descriptor}"]
-    line += ["-serial", "chardev:serial", "-device", machine.virtio("serial", "max_ports=3")]
+    channels = {"serial": guest.serial, "console": guest.console, "report": guest.report, "app": guest.app}
+    for name, descriptor in channels.items():
+        if descriptor is not None:
+            line += ["-chardev", f"socket,id={name},fd={descriptor}"]
+    # port 0 is the one that only a virtconsole can be
+    line += ["-serial", "chardev:serial", "-device", machine.virtio("serial", "max_ports=4")]
     # not a virtconsole: QEMU drops what the host reads too late from one
     line += ["-device", f"virtserialport,chardev=console,name={CONSOLE_PORT}"]
     line += ["-device", f"virtserialport,chardev=report,name={REPORT_PORT}"]
+    if guest.app is not None:
+        line += ["-device", f"virtserialport,chardev=app,name={APP_PORT}"]
     line += ["-object", "rng-random,id=rng,filename=/dev/urandom", "-device", machine.virtio("rng", "rng=rng")]
     if guest.network:
         line += ["-netdev", ",".join(["user,id=net", *(f"hostfwd={forward}" for forward in guest.forwards)])]

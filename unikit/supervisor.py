@@ -56,21 +56,35 @@ OnEvent = Callable[[dict[str, Any]], "str | None"]
 
 
 class Channels:
-    """The socket pairs for console, serial port and report channel; QEMU's ends are inherited."""
+    """The socket pairs for console, serial port, report channel and, if wanted, the application's own channel.
 
-    def __init__(self) -> None:
-        pairs = [socket.socketpair() for _ in range(3)]
+    QEMU's ends are inherited.
+    """
+
+    def __init__(self, *, app: bool = False) -> None:
+        pairs = [socket.socketpair() for _ in range(4 if app else 3)]
         self.ours = [pair[0] for pair in pairs]
         self.theirs = [pair[1] for pair in pairs]
         for end in self.ours:
             end.setblocking(False)
-        self.console, self.serial, self.report = self.ours
+        self.console, self.serial, self.report = self.ours[:3]
+        self.app = self.ours[3] if app else None
+
+    @property
+    def inherited(self) -> tuple[int, ...]:
+        """All of QEMU's ends."""
+        return tuple(end.fileno() for end in self.theirs)
 
     @property
     def descriptors(self) -> tuple[int, int, int]:
         """QEMU's ends: console, serial, report."""
-        console, serial, report = (end.fileno() for end in self.theirs)
+        console, serial, report = self.inherited[:3]
         return console, serial, report
+
+    @property
+    def app_descriptor(self) -> int | None:
+        """QEMU's end of the application's own channel."""
+        return self.inherited[3] if self.app else None
 
     def close(self) -> None:
         for end in (*self.ours, *self.theirs):
@@ -117,7 +131,7 @@ class Supervisor:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
-            pass_fds=self.channels.descriptors,
+            pass_fds=self.channels.inherited,
             start_new_session=True,
             preexec_fn=die_with_parent,
         )

@@ -24,6 +24,8 @@ struct console_device {
 void console_attach(const struct console_device *);
 /* Waits, for a moment at most, until all that was written is out: before power-off. */
 void console_flush(void);
+/* The same for the application's own port, if there is one. (console/app_port.c) */
+void app_port_flush(void);
 /* How many bytes console_input() will take now, the rest would be lost. */
 size_t console_room(void);
 /* Bytes that arrived; from the interrupt. */

@@ -239,10 +239,13 @@ bool report_connected(void)
     return port != NULL;
 }
 
+WEAK void app_port_flush(void) {}
+
 void report_flush(void)
 {
     uint64_t end;
     console_flush();
+    app_port_flush();
     while (!port && expected && clock_now() < expected_until)
         expected->poll();
     end = clock_now() + FLUSH_TIME;

@@ -2,15 +2,17 @@
  *
  * The console is the port that the device calls one, or the one named `unikit.console`: QEMU drops what a
  * host reads too late from the former, and lets the guest wait for the latter. The port named `unikit.report`
- * is the report channel; other ports are left alone. What the ports are is told by the device in answer to
- * our messages, so it is known only a little after the driver started: the last part of the boot waits for
- * it, for a moment, so that the app's first words do not go to another device than the rest.
+ * is the report channel; other ports belong to who asks for them by name (ports.h). What the ports are is
+ * told by the device in answer to our messages, so it is known only a little after the driver started: the
+ * last part of the boot waits for it, for a moment, so that the app's first words do not go to another device
+ * than the rest.
  *
  * A write goes out as one buffer of up to a page. Buffers are reused when the device is done with them;
  * interrupts for that are on only while somebody waits for room.
  */
 #include "console.h"
 #include "memory.h"
+#include "ports.h"
 #include "report.h"
 #include "report_port.h"
 #include "virtio.h"
@@ -32,7 +34,7 @@ enum {
     PORT_NAME = 7,
 };
 enum {
-    PORTS = 3, /* looked at; a device may have more */
+    PORTS = 4, /* looked at; a device may have more */
     OUT_BUFFERS = 4,
     IN_BUFFERS = 2,
     IN_SIZE = 1024,
@@ -54,8 +56,9 @@ struct port {
     struct virtio_queue *in, *out;
     bool added, answered; /* the device told of it, and all that we need to know */
     bool is_console, is_report, host_open;
-    bool receiving;              /* what is received may end in a call to listen */
-    char *out_page[OUT_BUFFERS]; /* made when first needed */
+    const struct port_user *user; /* of another component, or NULL */
+    bool receiving;               /* what is received may end in a call to listen */
+    char *out_page[OUT_BUFFERS];  /* made when first needed */
     bool out_busy[OUT_BUFFERS];
     char *in_page;
     bool in_busy[IN_BUFFERS];
@@ -99,7 +102,7 @@ static int free_buffer(struct port *p)
     return -1;
 }
 
-static size_t send_piece(struct port *p, const char *text, size_t length)
+size_t port_send(struct port *p, const char *text, size_t length)
 {
     int i = free_buffer(p);
     struct virtio_buffer buffer;
@@ -116,7 +119,7 @@ static size_t send_piece(struct port *p, const char *text, size_t length)
     return buffer.length;
 }
 
-static bool sending(struct port *p)
+bool port_sending(struct port *p)
 {
     reclaim(p);
     for (int i = 0; i < OUT_BUFFERS; i++)
@@ -131,6 +134,15 @@ static void sent(struct virtio_queue *q)
     virtio_queue_interrupts_off(q);
     reclaim(p);
     wake_all(&p->writers, 0);
+    if (p->user)
+        p->user->ready();
+}
+
+bool port_ready(struct port *p)
+{
+    if (free_buffer(p) >= 0)
+        return true;
+    return virtio_queue_interrupts_on(p->out) && free_buffer(p) >= 0;
 }
 
 /* ---- a port's input */
@@ -157,6 +169,8 @@ static void post(struct port *p, size_t room)
 
 static size_t room_of(const struct port *p)
 {
+    if (p->user)
+        return p->user->room();
     return p->is_console ? console_room() : IN_BUFFERS * IN_SIZE;
 }
 
@@ -176,13 +190,15 @@ static void received(struct virtio_queue *q)
                 console_input(bytes, length);
             else if (p->is_report)
                 report_receive(bytes, length);
+            else if (p->user)
+                p->user->input(bytes, length);
         }
         post(p, room_of(p));
     } while (virtio_queue_interrupts_on(q));
     p->receiving = false;
 }
 
-static void listen_on(struct port *p)
+void port_listen(struct port *p)
 {
     if (!p->receiving)
         received(p->in);
@@ -194,7 +210,7 @@ static void console_device_write(const char *text, size_t length)
 {
     uint64_t end = 0;
     while (length && console_port) {
-        size_t n = send_piece(console_port, text, length);
+        size_t n = port_send(console_port, text, length);
         text += n, length -= n;
         if (n || !length) {
             end = 0;
@@ -211,22 +227,19 @@ static void console_device_write(const char *text, size_t length)
 static void console_device_listen(void)
 {
     if (console_port)
-        listen_on(console_port);
+        port_listen(console_port);
 }
 
 static struct wait_queue no_writers = {LIST_INIT(no_writers.waiters)};
 
 static bool console_device_ready(void)
 {
-    struct port *p = console_port;
-    if (!p || free_buffer(p) >= 0)
-        return true;
-    return virtio_queue_interrupts_on(p->out) && free_buffer(p) >= 0;
+    return !console_port || port_ready(console_port);
 }
 
 static bool console_device_busy(void)
 {
-    return console_port && sending(console_port);
+    return console_port && port_sending(console_port);
 }
 
 static struct console_device virtio_console = {
@@ -251,7 +264,7 @@ static void use_console(struct port *p)
 
 static size_t report_device_send(const char *bytes, size_t n)
 {
-    return report_port_in_use ? send_piece(report_port_in_use, bytes, n) : 0;
+    return report_port_in_use ? port_send(report_port_in_use, bytes, n) : 0;
 }
 
 static void control_received(struct virtio_queue *);
@@ -263,7 +276,7 @@ static bool report_device_poll(void)
     if (!report_port_in_use)
         return false;
     received(report_port_in_use->in);
-    return sending(report_port_in_use);
+    return port_sending(report_port_in_use);
 }
 
 static const struct report_port report_device = {.send = report_device_send, .poll = report_device_poll};
@@ -272,7 +285,7 @@ static void use_report(struct port *p)
 {
     if (p->is_report && p->host_open && !report_port_in_use) {
         report_port_in_use = p;
-        listen_on(p);
+        port_listen(p);
         report_attach(&report_device);
     } else if (report_port_in_use == p && !p->host_open) {
         report_port_in_use = NULL;
@@ -305,6 +318,21 @@ static bool is_named(const char *name, const char *text, size_t length)
     return length == strlen(name) && memcmp(text, name, length) == 0;
 }
 
+static void use_port(struct port *p, const struct port_user *user)
+{
+    p->user = user;
+    p->answered = true; /* it may wait for somebody at its other end for ever */
+    user->found(p);
+}
+
+void port_open(struct port *p, bool is_open)
+{
+    tell((uint32_t)(p - console->ports), PORT_OPEN, is_open);
+    virtio_queue_kick(console->control_out);
+    if (is_open)
+        port_listen(p);
+}
+
 static void become_console(struct port *p, uint32_t number)
 {
     p->is_console = true;
@@ -327,6 +355,8 @@ static void hear(const struct message *m, const char *text, size_t length)
     case PORT_REMOVE:
         p->added = p->host_open = false;
         use_report(p);
+        if (p->user)
+            p->user->found(NULL);
         break;
     case CONSOLE_PORT:
         become_console(p, m->port);
@@ -339,6 +369,7 @@ static void hear(const struct message *m, const char *text, size_t length)
         if (p->is_report)
             tell(m->port, PORT_OPEN, 1);
         use_report(p);
+        for_each_record(unikit_port_users, user) if (is_named(user->name, text, length)) use_port(p, user);
         break;
     case PORT_OPEN:
         p->answered = true;
@@ -346,6 +377,8 @@ static void hear(const struct message *m, const char *text, size_t length)
         use_report(p);
         if (p->is_console && !p->host_open)
             console_input_end(0);
+        if (p->user)
+            p->user->host(p->host_open);
         break;
     case RESIZE:
         if (p->is_console && length >= sizeof(size)) {
@@ -469,6 +502,11 @@ static int probe(struct virtio_device *device)
             return -ENOMEM;
         console->device = device;
     } else { /* again, on a resumed boot */
+        for (int i = 0; i < PORTS; i++) {
+            if (console->ports[i].user)
+                console->ports[i].user->found(NULL);
+            console->ports[i].user = NULL;
+        }
         console_port = NULL;
         report_port_in_use = NULL;
         report_attach(NULL);
@@ -489,6 +527,12 @@ static bool all_known(void)
         any |= console->ports[i].added;
     }
     return any;
+}
+
+uint64_t ports_expected(void)
+{
+    uint64_t until = console ? console->started + LAST_ANSWER_TIME : 0;
+    return console && console->control_in && !all_known() && clock_now() < until ? until : 0;
 }
 
 INIT(services)
