@@ -12,7 +12,7 @@ import dataclasses
 import hashlib
 import io
 import struct
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,8 +40,9 @@ class Image:
     manifest: Manifest
 
 
-def make(kernel: bytes, root: Path, manifest: Manifest, out: Path) -> Image:
-    """Write the image to `out`; the hashes in `manifest` are filled in. `kernel` is a linked kernel (ELF64).
+def make(kernel: bytes, root: Path, manifest: Manifest, out: Path, more: Mapping[str, bytes] | None = None) -> Image:
+    """Write the image to `out`; the hashes in `manifest` are filled in. `kernel` is a linked kernel (ELF64), `more`
+    are further sections that nothing loads, by name.
 
     Raises UserError (LINK) if the kernel lacks what an image needs.
     """
@@ -68,13 +69,13 @@ def make(kernel: bytes, root: Path, manifest: Manifest, out: Path) -> Image:
     manifest = dataclasses.replace(
         manifest, kernel_sha256=_segments_hash(body, headers), root_sha256=hashlib.sha256(content).hexdigest()
     )
-    text = manifest.dump()
     tail = bytearray()
-    for name, data in ((ROOT_SECTION, content), (MANIFEST_SECTION, text)):
-        start = root_at if name == ROOT_SECTION else root_at + len(content)
-        sections.append([len(names), SHT_PROGBITS, 0, 0, start, len(data), 0, 0, 1, 0])
+    sections.append([len(names), SHT_PROGBITS, 0, 0, root_at, len(content), 0, 0, 1, 0])
+    names += ROOT_SECTION.encode() + b"\0"
+    for name, data in ((MANIFEST_SECTION, manifest.dump()), *(more or {}).items()):
+        sections.append([len(names), SHT_PROGBITS, 0, 0, root_at + len(content) + len(tail), len(data), 0, 0, 1, 0])
         names += name.encode() + b"\0"
-    tail += text
+        tail += data
     sections[shstrndx][4:6] = [root_at + len(content) + len(tail), len(names)]
     tail += names + b"\0" * (-(len(tail) + len(names)) % 8)
     struct.pack_into("<Q", body, 40, root_at + len(content) + len(tail))
@@ -158,6 +159,17 @@ def is_elf(path: Path) -> bool:
             return stream.read(4) == b"\x7fELF"
     except OSError:
         return False
+
+
+def root(path: Path) -> bytes:
+    """The root file system in an image. Raises UserError (IMAGE)."""
+    try:
+        content = section(path, ROOT_SECTION)
+    except (ELFError, struct.error, ValueError, OSError) as error:
+        raise _not_ours(path) from error
+    if content is None:
+        raise _not_ours(path)
+    return content
 
 
 def section(path: Path, name: str) -> bytes | None:

@@ -5,12 +5,15 @@ from __future__ import annotations
 
 import configparser
 import csv
+import email.parser
 import re
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
 from unikit.model import Distribution, Module
+
+LICENCE_LENGTH = 80  # more is the licence itself
 
 
 @dataclass(frozen=True)
@@ -114,6 +117,17 @@ def _identity(folder: Path) -> tuple[str, str]:
         elif key.lower() == "version":
             version = value.strip()
     return name, version
+
+
+def licence(distribution: Distribution) -> str:
+    """An SPDX expression or the words of its metadata: License-Expression, else License if it is short, else the
+    classifiers' (core metadata 2.4)."""
+    headers = email.parser.HeaderParser().parsestr(_headers(distribution.folder))
+    words = headers.get("License-Expression") or headers.get("License", "").strip()
+    if words and len(words) <= LICENCE_LENGTH and "\n" not in words and words.upper() != "UNKNOWN":
+        return str(words)
+    classifiers = [c.rpartition(" :: ")[2] for c in headers.get_all("Classifier", []) if c.startswith("License ::")]
+    return ", ".join(classifiers)
 
 
 def metadata_file(folder: Path) -> Path | None:

@@ -17,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import jinja2
@@ -48,6 +48,7 @@ class Kernel:
     stripped: Path
     build_id: str
     selection: select.Selection
+    sizes: dict[str, int] = field(default_factory=dict)  # bytes of its file that a component takes, by name
 
 
 def link(imports: Iterable[str] | None = None, runtime: Runtime | None = None) -> Kernel:
@@ -97,7 +98,8 @@ def join(plan: Plan) -> Kernel:
     objects = [str(component.path) for component in selection.components]
     key = hashlib.sha256("\0".join([version(), script, *objects]).encode()).hexdigest()
     path, stripped = cache.entry("kernels", key, ".elf"), cache.entry("kernels", key, ".stripped.elf")
-    if not (path.is_file() and stripped.is_file()):
+    listing = cache.entry("kernels", key, ".map")
+    if not (path.is_file() and stripped.is_file() and listing.is_file()):
         with tempfile.TemporaryDirectory(dir=path.parent) as work:
             layout, out, small = (
                 Path(work, "kernel.ld"),
@@ -120,7 +122,7 @@ def join(plan: Plan) -> Kernel:
                 "noexecstack",
                 "--fatal-warnings",
             ]
-            line += ["-T", str(layout), *objects, libgcc(), "-o", str(out)]
+            line += ["-T", str(layout), *objects, libgcc(), "-Map", str(Path(work, "map")), "-o", str(out)]
             done = subprocess.run(line, capture_output=True, text=True, timeout=120, check=False)
             if done.returncode:
                 text = done.stderr.strip()
@@ -132,8 +134,30 @@ def join(plan: Plan) -> Kernel:
             strip = [tool("objcopy"), "--strip-debug", "--discard-all", str(out), str(small)]
             subprocess.run(strip, check=True, timeout=60)
             small.replace(stripped)
+            Path(work, "map").replace(listing)
             out.replace(path)
-    return Kernel(path, stripped, build_id(path), selection)
+    return Kernel(path, stripped, build_id(path), selection, _sizes(listing.read_text(), selection))
+
+
+# A piece of an object in the linker's map, and the output section that it is in (ld, -Map). Long names have a line of
+# their own.
+OUTPUT = re.compile(r"^(\S+)")
+PIECE = re.compile(r"^ +(?:\S+\s+)?0x[0-9a-f]+\s+0x([0-9a-f]+) (\S+)$")
+NOT_IN_FILE = ("/DISCARD/", ".bss", ".boot.bss", ".comment", ".debug", ".note", ".symtab", ".strtab", ".shstrtab")
+
+
+def _sizes(listing: str, selection: select.Selection) -> dict[str, int]:
+    """How many bytes each component has in the kernel's file, after what nothing uses was dropped."""
+    names = {str(component.path): component.name for component in selection.components}
+    sizes = dict.fromkeys(names.values(), 0)
+    _, _, memory = listing.partition("Linker script and memory map")
+    output = ""
+    for line in memory.splitlines():
+        if match := OUTPUT.match(line):
+            output = match[1]
+        elif (match := PIECE.match(line)) and match[2] in names and not output.startswith(NOT_IN_FILE):
+            sizes[names[match[2]]] += int(match[1], 16)
+    return sizes
 
 
 def build_id(path: Path) -> str:

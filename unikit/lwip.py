@@ -20,6 +20,7 @@ from unikit import cache
 from unikit.errors import ExitCode, UserError
 
 VERSION = "2.1.3"
+LICENCE = "BSD-3-Clause"
 ARCHIVE_SHA256 = "0a8276d09fc4e97bbba2f953d74af2388fc2195ea156be9d7589e297a68fde24"
 # Releases whose lwIP is the version above, asked for when the system's own release has another.
 RELEASES = {"debian": ("bookworm",), "ubuntu": ("noble", "jammy")}

@@ -201,6 +201,8 @@ class EdgeKind(str, Enum):
     CALLS = "calls"
     PROVIDES = "provides"
     CONTAINS = "contains"  # distribution -> module; module -> parent package
+    READS = "reads"  # a file that is no module
+    PART = "is part of"  # module -> distribution, library -> package
 
 
 @dataclass(frozen=True)

@@ -21,12 +21,14 @@ from unikit import (
     image,
     imports,
     inputs,
+    inventory,
     link,
     natives,
     paths,
     prune,
     source,
     symbols,
+    whole,
 )
 from unikit.calls import Calls
 from unikit.errors import ExitCode, UserError
@@ -147,13 +149,14 @@ def _image(build: Build) -> Image:
         root_sha256=root.sha256,
         network=NETWORK in build.modules,
     )
-    out = cache.entry("images", digest(manifest, digest_file(kernel.stripped)), ".img")
+    graph = whole.inventory(build.pruned, kernel.selection, kernel.sizes).dump()
+    out = cache.entry("images", digest(manifest, digest_file(kernel.stripped), digest(graph)), ".img")
     if out.is_file():
         try:
             return image.read(out)
         except UserError:
             out.unlink()
-    return image.make(kernel.stripped.read_bytes(), root.path, manifest, out)
+    return image.make(kernel.stripped.read_bytes(), root.path, manifest, out, {inventory.SECTION: graph})
 
 
 def _memory(root_size: int) -> int:

@@ -32,6 +32,7 @@ class Selection:
 
     choices: tuple[Choice, ...]
     left_out: tuple[str, ...]
+    absent: tuple[Component, ...] = ()  # what is left out, as components
 
     @property
     def components(self) -> tuple[Component, ...]:
@@ -49,7 +50,7 @@ def select(
     known = frozenset(imports) if imports is not None else None
     given = frozenset(linker)
     names = {c.name: c for c in components}
-    symbols = _providers(components)
+    symbols = providers(components)
     chosen: dict[str, Choice] = {}
     unmet: list[tuple[str, str]] = []  # what, and the component that needs it
     queue: list[Choice] = [Choice(c, None, None) for c in components if c.root and _of_use(c, known)]
@@ -78,12 +79,13 @@ def select(
     selection = Selection(
         choices=tuple(chosen[name] for name in sorted(chosen)),
         left_out=tuple(sorted(names.keys() - chosen.keys())),
+        absent=tuple(names[name] for name in sorted(names.keys() - chosen.keys())),
     )
     _check_conflicts(selection.components)
     return selection
 
 
-def _providers(components: Sequence[Component]) -> dict[str, list[Component]]:
+def providers(components: Sequence[Component]) -> dict[str, list[Component]]:
     """Who defines a symbol: all strong definitions (two are a conflict, found later), else the first weak one."""
     strong: dict[str, list[Component]] = {}
     for component in components:

@@ -1,112 +1,253 @@
-"""The one graph of an image, from the application's first line to the last driver, and the questions about it.
-
-Node ids: `module:NAME`, `library:PATH`, `missing:NAME`, `component:NAME`, `call:NAME` (a system call) and `lwip`. A
-component that is in the image because the application imports a module hangs on that module; the rest of the runtime
-hangs on the interpreter's program, without which there would be none.
-"""
+"""The one graph of an image, put together from what the stages found: modules and their files, libraries, the
+components of the runtime with their system calls and drivers (inventory.py says what the nodes are)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from itertools import islice, pairwise
+import dataclasses
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from typing import Any
 
 import networkx as nx
 
-from unikit.calls import Calls
-from unikit.model import Edge, EdgeKind, Imports, Natives
-from unikit.select import ON_IMPORT, Selection, family_of
+from unikit import debian, lwip
+from unikit.component import Component
+from unikit.installed import Installed, licence
+from unikit.inventory import ROOT, Absent, Inventory, Item, reached
+from unikit.model import Distribution, Edge, EdgeKind, FileKind, Library, Missing, Module, Natives, Pruned
+from unikit.places import Places
+from unikit.select import ON_IMPORT, Selection, family_of, providers
 
-ROOT = "module:__main__"
-PATHS = 5  # how many ways of being reached are shown
-
-
-@dataclass(frozen=True)
-class Step:
-    """One edge of a path: from, to, and why, as text."""
-
-    tail: str
-    head: str
-    how: str
-    evidence: tuple[str, ...]
-
-
-def graph(natives: Natives, selection: Selection, calls: Calls | None = None) -> nx.DiGraph[str]:
-    """Modules and libraries with the runtime below them; with `calls`, which file leads to which system call."""
-    whole: nx.DiGraph[str] = natives.graph.copy()
-    if calls is not None:
-        calls.add_to(whole)
-    program = natives.program.id
-    whole.add_edge(ROOT, program, edge=Edge(EdgeKind.LOADS, evidence=("the interpreter",)))
-    for choice in selection.choices:
-        node = f"component:{choice.component.name}"
-        family = family_of(choice.component.name)
-        if choice.needed_by:
-            tail, why = f"component:{choice.needed_by}", f"for {choice.for_what}"
-        elif family:
-            tail, why = f"module:{ON_IMPORT[family]}", f"the family {family} is of use to it"
-        else:
-            tail, why = program, "start-up work, a system call or a driver"
-        whole.add_edge(tail, node, edge=Edge(EdgeKind.CALLS, evidence=(why,)))
-        for _, name in choice.component.calls:
-            whole.add_edge(node, f"call:{name}", edge=Edge(EdgeKind.PROVIDES))
-        if choice.component.name.startswith("lwip/"):
-            whole.add_edge(node, "lwip", edge=Edge(EdgeKind.CONTAINS))
-    return whole
+# Files that no module asks for by its own data: what looks them up in the guest.
+READERS = (
+    (re.compile(r"^/etc/ssl/|/cert\.pem$|/openssl\.cnf$"), "module:_ssl"),
+    (re.compile(r"^/usr/share/zoneinfo/"), "module:zoneinfo"),
+    (re.compile(r"^/etc/(resolv\.conf|hosts|services|protocols|nsswitch\.conf)$"), "module:_socket"),
+    (re.compile(r"/terminfo/"), "module:_curses"),
+    (re.compile(r"/terminfo/"), "module:readline"),
+)
+REASON = re.compile(r"^(?:data|hook) of (?P<module>[\w.]+)$|^metadata of (?P<distribution>\S+)$")
 
 
-def find(whole: nx.DiGraph[str], name: str) -> list[str]:
-    """The nodes that a user may mean by `name`: an id, or its part after the colon, a library's or component's last
-    part; `_` stands for `/` as well (virtio_net)."""
-    if name in whole:
-        return [name]
-
-    def tails(node: str) -> Iterator[str]:
-        rest = node.partition(":")[2] or node
-        yield rest
-        yield rest.rpartition("/")[2]
-        yield rest.replace("/", "_")
-
-    exact = [node for node in whole if name in tails(node)]
-    order = ("module", "component", "call", "library", "missing")
-    return sorted(exact, key=lambda node: (order.index(node.partition(":")[0]), node))
+def inventory(pruned: Pruned, selection: Selection, sizes: Mapping[str, int]) -> Inventory:
+    """The whole graph of an image. `sizes` are the bytes of the kernel's components, by name."""
+    return _Whole(pruned, selection, sizes).run()
 
 
-def paths(whole: nx.DiGraph[str], node: str, most: int = PATHS) -> list[list[Step]]:
-    """The ways from the application to a node, the shortest first; each differs in the last edge but one or more."""
-    try:
-        found = islice(nx.shortest_simple_paths(whole, ROOT, node), most)
-        return [[_step(whole, a, b) for a, b in pairwise(path)] for path in found]
-    except nx.NetworkXNoPath:
-        return []
+class _Whole:
+    def __init__(self, pruned: Pruned, selection: Selection, sizes: Mapping[str, int]) -> None:
+        self.pruned, self.selection, self.sizes = pruned, selection, sizes
+        self.natives: Natives = pruned.natives
+        self.places = Places(pruned.source)
+        self.graph: nx.DiGraph[str] = nx.DiGraph()
+        self.program = self.natives.program.id
+        self.files: dict[str, list[str]] = {}  # of nodes
+        self.owners: dict[str, str] = {}
+
+    def run(self) -> Inventory:
+        self._stages()
+        self._share_out()
+        self._packages()
+        self._runtime()
+        for node, data in self.graph.nodes(data=True):
+            item = data.get("item") or Item(node)
+            data["item"] = replace(item, files=tuple(self.files.get(node, ())), owner=self.owners.get(node, ""))
+        lost = self._unreached()
+        for node in sorted(lost):  # whatever is there is there for the application: no node without a way to it
+            if not any(tail in lost for tail in self.graph.predecessors(node)):
+                self._edge(ROOT, node, EdgeKind.IMPORTS, origin="runtime")
+        return Inventory(self.graph, tuple(self._absent()))
+
+    def _unreached(self) -> set[str]:
+        return set(self.graph) - set(reached(self.graph))
+
+    def _add(self, item: Item) -> None:
+        self.graph.add_node(item.id, item=item)
+
+    def _edge(self, tail: str, head: str, kind: EdgeKind, *evidence: str, **more: Any) -> None:
+        self.graph.add_edge(tail, head, edge=Edge(kind, evidence=evidence, **more))
+
+    # -- modules, distributions and libraries, as the stages left them
+
+    def _stages(self) -> None:
+        source = self.natives.graph
+        for node, data in source.nodes(data=True):
+            self._add(self._item(node, data.get("node")))
+        for tail, head, data in source.edges(data=True):
+            edge = data.get("edge")
+            if not isinstance(edge, Edge):
+                edge = Edge(EdgeKind.CALLS)
+            if tail.startswith("distribution:"):  # what is kept of a distribution is kept for its modules
+                self.owners[head] = tail
+                self._edge(head, tail, EdgeKind.PART)
+                continue
+            evidence = tuple(dict.fromkeys(self.places.evidence(text) for text in edge.evidence if text))
+            if tail.startswith("library:") and edge.kind is EdgeKind.LOADS and not edge.conditional:
+                evidence = ("DT_NEEDED",) if any(text.startswith("/") for text in edge.evidence) else evidence
+            if edge.kind is EdgeKind.CONTAINS and tail.startswith("module:"):
+                evidence = evidence or ("its package",)
+            self.graph.add_edge(tail, head, edge=replace(edge, evidence=evidence))
+        self._edge(ROOT, self.program, EdgeKind.LOADS, "the interpreter", origin="runtime")
+        for module, library in self.natives.extensions:
+            if (owner := self.owners.get(f"module:{module}")) is not None:
+                self.owners[library.id] = owner
+
+    def _item(self, node: str, value: Any) -> Item:
+        if isinstance(value, Module):
+            detail = {"type": value.kind.value}
+            if value.path is not None:
+                detail["source"] = self.places.short(value.path)
+            return Item(node, value.layer, detail=detail)
+        if isinstance(value, Library):
+            return Item(node, value.layer, detail={"soname": value.soname, "role": value.role})
+        if isinstance(value, Distribution):
+            return Item(node, "dependencies", detail={"version": value.version, "licence": licence(value)})
+        if isinstance(value, Missing):
+            return Item(node, detail={"why": value.why})
+        return Item(node)
+
+    # -- the files of the root file system
+
+    def _share_out(self) -> None:
+        """Every file to the module, library or distribution that it is there for, or as a node of its own."""
+        reasons = {file.guest: file.reason for file in self.natives.imports.data}
+        libraries = {library.guest: library.id for library in self.natives.files}
+        modules = {module.name for module in self.natives.imports.modules}
+        for file in self.pruned.files:
+            if file.kind is FileKind.DIRECTORY:
+                continue
+            name = self.places.module(file.path)
+            if file.path in libraries:
+                self.files.setdefault(libraries[file.path], []).append(file.path)
+            elif file.path == self.pruned.source.start.guest or file.path == "/.unikit/main.pyc":
+                self.files.setdefault(ROOT, []).append(file.path)
+            elif name in modules:
+                self.files.setdefault(f"module:{name}", []).append(file.path)
+            else:
+                node = f"file:{file.path}"
+                self._add(Item(node, file.layer))
+                self.files[node] = [file.path]
+                reader, why = self._reader(file.path, name, reasons.get(file.path, ""))
+                self._edge(reader, node, EdgeKind.READS, *([why] if why else []))
+                if (owner := self.owners.get(reader) or reader).startswith("distribution:"):
+                    self.owners[node] = owner
+        self._bundled()
+
+    def _reader(self, path: str, module: str | None, reason: str) -> tuple[str, str]:
+        """Who needs a file, and why."""
+        if match := REASON.match(reason):
+            named = f"distribution:{match['distribution']}" if match["distribution"] else f"module:{match['module']}"
+            if named in self.graph:
+                return named, "" if reason.startswith("data") else reason
+        if reason.startswith("named in "):
+            return self._module_at(self.places.short_text(reason.removeprefix("named in "))), "named in it"
+        if reason.startswith("include "):
+            return ROOT, reason
+        for pattern, node in READERS:
+            if pattern.search(path) and node in self.graph:
+                return node, "looks it up"
+        if module in dict(self.natives.imports.dropped):
+            return self.program, f"says that {module} was left out"
+        if path.startswith("/app/"):
+            return ROOT, "in the application's folder"
+        return self.program, reason
+
+    def _module_at(self, source: str) -> str:
+        for node, data in self.graph.nodes(data=True):
+            if node.startswith("module:") and data["item"].detail.get("source") == source:
+                return node
+        return ROOT
+
+    def _bundled(self) -> None:
+        """Libraries and files beside the modules of a distribution, that its list of files names."""
+        site = self.pruned.source.python.guest_site + "/"
+        free = {node for node in self.graph if node.startswith(("library:", "file:")) and node not in self.owners}
+        free = {node for node in free if node.partition(":")[2].startswith(site)}
+        if not free:
+            return
+        for node, data in self.natives.graph.nodes(data=True):
+            value = data.get("node")
+            if isinstance(value, Distribution):
+                installed = Installed(value, value.folder.parent)
+                named = {self.places.short(path) for path in installed.files}
+                mine = {n for n in free if n.partition(":")[2].removeprefix(site) in named}
+                self.owners.update(dict.fromkeys(mine, node))
+                free -= mine
+
+    def _packages(self) -> None:
+        """Debian's packages behind the libraries of the system, and every owner as what its things are part of."""
+        hosts = {lib.host: lib.id for lib in self.natives.files if lib.id not in self.owners}
+        for host, package in debian.owners(hosts).items():
+            node = f"package:{package.name}"
+            self._add(Item(node, detail={k: v for k, v in dataclasses.asdict(package).items() if k != "name" and v}))
+            self.owners[hosts[host]] = node
+        for member, owner in sorted(self.owners.items()):
+            if not self.graph.has_edge(owner, member):
+                self._edge(member, owner, EdgeKind.PART)
+
+    # -- the runtime
+
+    def _runtime(self) -> None:
+        chosen = self.selection.components
+        symbols = providers(chosen)
+        names = {component.name for component in chosen}
+        for component in chosen:
+            self._component(component)
+        for component in chosen:
+            node = f"component:{component.name}"
+            if component.root:
+                self._edge(self._root(component), node, EdgeKind.CALLS, _work(component))
+            wanted: dict[str, str] = {}
+            for symbol in sorted(component.undefined - component.defined - component.weak):
+                for other in symbols.get(symbol, ()):
+                    wanted.setdefault(other.name, f"for {symbol}")
+            for symbol in sorted(component.weak):  # a hook with a default: what replaces it is no need of this one
+                for other in symbols.get(symbol, ()):
+                    if other is not component:
+                        self._edge(self._root(other), f"component:{other.name}", EdgeKind.CALLS, f"replaces {symbol}")
+            for thing in sorted(component.needs):
+                for other in (c for c in chosen if c.name == thing or thing in c.provides):
+                    wanted.setdefault(other.name, f"for {thing}")
+            for name, why in wanted.items():
+                if name != component.name and name in names:
+                    self._edge(node, f"component:{name}", EdgeKind.CALLS, why)
+
+    def _component(self, component: Component) -> None:
+        node = f"component:{component.name}"
+        self._add(Item(node, "kernel", size=self.sizes.get(component.name, 0)))
+        for number, name in component.calls:
+            self._add(Item(f"call:{name}", detail={"number": number}))
+            self._edge(node, f"call:{name}", EdgeKind.PROVIDES)
+        for name, device in component.drivers:
+            self._add(Item(f"driver:{name}", detail={"device": device}))
+            self._edge(node, f"driver:{name}", EdgeKind.PROVIDES)
+        if component.name.startswith("lwip/"):
+            self.owners[node] = "lwip"
+            self._add(Item("lwip", detail={"version": lwip.VERSION, "licence": lwip.LICENCE}))
+            self._edge(node, "lwip", EdgeKind.PART)
+
+    def _root(self, component: Component) -> str:
+        """What a component that works by being there is there for."""
+        family = family_of(component.name)
+        node = f"module:{ON_IMPORT[family]}" if family else self.program
+        return node if node in self.graph else self.program
+
+    # -- what is not there
+
+    def _absent(self) -> Iterator[Absent]:
+        for name, why in self.natives.imports.dropped:
+            if f"module:{name}" not in self.graph:
+                yield Absent("module", name, why)
+        for component in self.selection.absent:
+            provides = (*(f"call:{n}" for _, n in component.calls), *(f"driver:{n}" for n, _ in component.drivers))
+            yield Absent("component", component.name, family_of(component.name) or "", provides)
 
 
-def _step(whole: nx.DiGraph[str], tail: str, head: str) -> Step:
-    edge = whole.edges[tail, head].get("edge")
-    if not isinstance(edge, Edge):
-        return Step(tail, head, "needs", ())
-    words = [edge.kind.value]
-    words += ["if it is there"] if edge.conditional else []
-    words += ["when called"] if edge.lazy else []
-    words += [f"({edge.origin})"] if edge.origin != "static" else []
-    return Step(tail, head, " ".join(words), edge.evidence)
-
-
-def why_not(imports: Imports, selection: Selection, name: str) -> str:
-    """One sentence: why something is not in the image."""
-    dropped = dict(imports.dropped)
-    if name in dropped:
-        return (
-            f"{name} is left out by rule ({dropped[name]}): its importers handle its absence, and nothing in the "
-            f'application or its packages can use it. Keep it with include = ["{name}"] in [tool.unikit].'
-        )
-    missing = {m.name: m.why for m in imports.missing}
-    if name in missing:
-        return f"{name} is not there: {missing[name]}."
-    for left in selection.left_out:
-        if name in (left, left.rpartition("/")[2], left.replace("/", "_")) or left.startswith(f"{name}/"):
-            if family := family_of(left):
-                return f"{name} is of use only to an application that imports {ON_IMPORT[family]}; this one does not."
-            return f"Nothing in the runtime of this image needs {name}."
-    return f"Nothing that the application reaches imports {name}."
-
+def _work(component: Component) -> str:
+    """What a root does by being there."""
+    work: Iterable[tuple[object, str]] = (
+        (component.calls, "its system calls"), (component.drivers, "its driver"), (component.init, "start-up work"),
+        (component.boot, "the boot"),
+    )  # fmt: skip
+    return ", ".join(text for there, text in work if there) or "its tables"

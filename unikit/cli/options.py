@@ -21,6 +21,11 @@ def build(function: Function) -> Function:
     )(function)
 
 
+def asked(function: Function) -> Function:
+    """What a question is asked of."""
+    return click.argument("app", default=".", metavar="[APP]")(function)
+
+
 def output(function: Function) -> Function:
     """How to speak."""
     function = click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")(function)

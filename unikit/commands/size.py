@@ -1,4 +1,4 @@
-"""`unikit size`: what the image of an application is made of, the largest first."""
+"""`unikit size`: what an image is made of, the largest first."""
 
 from __future__ import annotations
 
@@ -8,23 +8,27 @@ from typing import Any
 
 import click
 
-from unikit import pipeline, sizes
+from unikit import pipeline
 from unikit.cli import options, reporting
+from unikit.questions import sizes, subject
 
 
 @click.command()
-@click.argument("app")
+@options.asked
 @options.build
 @click.option("-n", "most", default=8, show_default=True, help="How many members of each group to show.")
-@click.option("-d", "depth", default=2, show_default=True, help="How deep: 1 layers, 2 groups, 3 files and components.")
+@click.option("-d", "depth", default=2, show_default=True, help="How deep: 1 layers, 2 distributions, 3 members ...")
 @click.option("--json", "machine", is_flag=True, help="The whole tree as JSON.")
 def command(app: str, python: str | None, lwip: Path | None, most: int, depth: int, machine: bool) -> None:
-    """Show how large the parts of APP's image are."""
+    """Show how large the parts of an image are.
+
+    APP is an application or an image; without one, the project in the current folder.
+    """
     with reporting(False, quiet=True) as progress:
-        build = pipeline.run(pipeline.Request(app, python, lwip), progress, "select")
-        whole = sizes.measure(build.pruned, build.values["select"].selection)
+        asked = subject.find(pipeline.Request(app, python, lwip), progress)
+        whole = sizes.measure(asked)
         if machine:
-            click.echo(json.dumps(_value(whole), indent=1))
+            click.echo(json.dumps(value(whole), indent=1))
         else:
             _show(whole, depth, most)
 
@@ -42,8 +46,11 @@ def _show(part: sizes.Part, depth: int, most: int, indent: int = 0) -> None:
         click.echo(f"{size / 1024:10,.0f} KiB  {'  ' * (indent + 1)}({len(rest)} more)")
 
 
-def _value(part: sizes.Part) -> dict[str, Any]:
-    value: dict[str, Any] = {"name": part.name, "size": part.size}
+def value(part: sizes.Part) -> dict[str, Any]:
+    """A part and all below it as JSON data."""
+    found: dict[str, Any] = {"name": part.name, "size": part.size}
+    if part.node:
+        found["node"] = part.node
     if part.parts:
-        value["parts"] = [_value(member) for member in part.sorted()]
-    return value
+        found["parts"] = [value(member) for member in part.sorted()]
+    return found

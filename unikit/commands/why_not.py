@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import click
 
-from unikit import pipeline, whole
+from unikit import pipeline
 from unikit.cli import options, reporting
+from unikit.questions import absence, names, subject
 
 
 @click.command("why-not")
 @click.argument("name")
-@click.argument("app")
+@options.asked
 @options.build
-def command(name: str, app: str, python: str | None, lwip: Path | None) -> None:
-    """Say why NAME, a module or a component of the runtime, is not in the image of APP."""
+@click.option("--json", "machine", is_flag=True, help="The answer as JSON.")
+def command(name: str, app: str, python: str | None, lwip: Path | None, machine: bool) -> None:
+    """Say why NAME is not in the image of APP: a module, a library, a component of the runtime, a driver, a system
+    call, a file.
+
+    APP is an application or an image; without one, the project in the current folder.
+    """
     with reporting(False, quiet=True) as progress:
-        build = pipeline.run(pipeline.Request(app, python, lwip), progress, "select")
-        selection = build.values["select"].selection
-        graph = whole.graph(build.natives, selection, build.calls)
-        found = [n for n in whole.find(graph, name) if not n.startswith("missing:")]
-        if found:
-            click.echo(f"It is in the image, as {found[0]}: unikit why {name} {app}")
+        inventory = subject.find(pipeline.Request(app, python, lwip), progress).inventory
+        found = [n for n in names.find(inventory, name) if not n.startswith("missing:")]
+        reason = f"It is in the image, as {found[0]}: unikit why {name} {app}" if found else None
+        answer = reason or absence.explain(inventory, name)
+        if machine:
+            value = {"name": name, "there": bool(found), "answer": answer, "similar": names.similar(inventory, name)}
+            click.echo(json.dumps(value, indent=1))
         else:
-            click.echo(whole.why_not(build.values["imports"], selection, name))
+            click.echo(answer)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from unikit.sizes import Part
+from unikit.questions.sizes import Part
 
 
 def total(part: Part) -> int:
@@ -11,13 +11,14 @@ def total(part: Part) -> int:
 
 def test_a_part_is_the_sum_of_its_parts() -> None:
     whole = Part("image")
-    whole.add(("dependencies", "flask", "app.pyc"), 4096)
+    whole.add(("dependencies", "flask", "app.pyc"), 4096, "module:flask.app")
     whole.add(("dependencies", "flask", "cli.pyc"), 8192)
     whole.add(("dependencies", "jinja2", "lexer.pyc"), 12288)
     whole.add(("kernel", "vfs", "pipe"), 100)
     assert whole.size == total(whole) == 4096 + 8192 + 12288 + 100
     assert [part.name for part in whole.sorted()] == ["dependencies", "kernel"]
-    assert whole.parts["dependencies"].parts["flask"].size == 12288
+    flask = whole.parts["dependencies"].parts["flask"]
+    assert flask.size == 12288 and flask.node == "" and flask.parts["app.pyc"].node == "module:flask.app"
 
 
 def test_the_largest_come_first_and_equals_by_name() -> None:
