@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 import networkx as nx
 
 from unikit import disassembly, runtime
 from unikit.disassembly import Code, Symbols
-from unikit.model import Edge, EdgeKind, Library, Natives
+from unikit.model import Edge, EdgeKind, Library
 
 # Files whose functions are followed one by one; before glibc 2.34 some of them were apart from libc.
 CORE = frozenset({"libc.so.6", "libpthread.so.0", "librt.so.1", "libresolv.so.2", "libdl.so.2"})
@@ -66,7 +67,23 @@ class Calls:
             graph.add_edge(use.user, use.provider, edge=replace(edge, evidence=(*edge.evidence, text)))
 
 
-def analyse(natives: Natives) -> Calls:
+class Loaded(Protocol):
+    """The ELF files of an image, as in `Natives`."""
+
+    @property
+    def program(self) -> Library: ...
+
+    @property
+    def loader(self) -> Library: ...
+
+    @property
+    def extensions(self) -> tuple[tuple[str, Library], ...]: ...
+
+    @property
+    def files(self) -> tuple[Library, ...]: ...
+
+
+def analyse(natives: Loaded) -> Calls:
     """Follow every file's imports to system calls."""
     files = list({file.guest: file for file in natives.files}.values())
     symbols = {file.guest: disassembly.symbols(file.host) for file in files}

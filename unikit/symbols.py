@@ -61,14 +61,18 @@ def table(build_id: str) -> Table | None:
     return best
 
 
+def files_of(identity: str) -> list[Path]:
+    """Where on this machine a file with a build id was when an image was built of it."""
+    noted = cache.entry("build-ids", identity) if identity else None
+    paths = [Path(noted.read_text())] if noted and noted.is_file() else []
+    return [path for path in paths if path.is_file()]
+
+
 def _candidates(build_id: str) -> list[Path]:
     if not build_id:
         return []
-    paths = [DEBUG / build_id[:2] / f"{build_id[2:]}.debug"]
-    noted = cache.entry("build-ids", build_id)
-    if noted.is_file():
-        paths.append(Path(noted.read_text()))
-    return [path for path in paths if path.is_file()]
+    debug = DEBUG / build_id[:2] / f"{build_id[2:]}.debug"
+    return [*([debug] if debug.is_file() else []), *files_of(build_id)]
 
 
 @functools.cache

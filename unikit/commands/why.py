@@ -12,7 +12,7 @@ from unikit import pipeline
 from unikit.cli import options, reporting
 from unikit.errors import ExitCode, UserError
 from unikit.inventory import ROOT
-from unikit.questions import absence, names, subject, ways
+from unikit.questions import absence, names, reach, subject, ways
 
 COUNT = click.IntRange(min=1)
 
@@ -36,6 +36,8 @@ def command(
     with reporting(False, quiet=True) as progress:
         asked = subject.find(pipeline.Request(app, python, lwip), progress)
         inventory = asked.inventory
+        if any(n.startswith("call:") for n in names.find(inventory, node)) or not names.find(inventory, node):
+            reach.overlay(asked)
         found = [n for n in names.find(inventory, node) if not n.startswith("missing:")]
         if not found:
             reason = absence.explain(inventory, node)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from unikit.errors import ExitCode, UserError
 from unikit.inventory import Inventory
 
-ORDER = ("module", "distribution", "library", "component", "driver", "call", "lwip", "package", "file", "missing")
+ORDER = ("module", "distribution", "library", "call", "component", "driver", "lwip", "package", "file", "missing")
 CLOSE = 5  # how many similar names are told
 
 

@@ -15,6 +15,7 @@ MOST = 1000  # ways that are listed at all
 # The shortest way counts; among equals the one that is more certain. What the interpreter does at every start is no
 # line of the application's: such a way is shown only where there is no other.
 DOUBT, STARTUP = 1 / 64, 8
+THERE = 4  # for a component that is there for whoever may call it, rather than for one who does
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,8 @@ def _weighed(inventory: Inventory) -> nx.DiGraph[str]:
     for tail, head, data in inventory.graph.edges(data=True):
         edge: Edge = data["edge"]
         startup = STARTUP if edge.origin == "runtime" and tail == ROOT else 0
-        graph.add_edge(tail, head, weight=1 + startup + DOUBT * (edge.conditional + edge.lazy))
+        there = THERE if tail.startswith("library:") and head.startswith("component:") else 0
+        graph.add_edge(tail, head, weight=1 + startup + there + DOUBT * (edge.conditional + edge.lazy))
     return graph
 
 
