@@ -13,6 +13,8 @@ from unikit.model import DataFile, Edge, EdgeKind, Imports, Missing, Module, Mod
 from unikit.scanner import Scanner
 from unikit.walk import MAIN, Walk, hard
 
+IN_PROGRAM = (ModuleKind.BUILTIN, ModuleKind.FROZEN)  # no file of theirs is needed
+
 
 def analyse(source: Source) -> Imports:
     """Walk the imports from the entry, follow what a recorded run of the packages' imports adds, and collect the data
@@ -79,7 +81,7 @@ def _include(walk: Walk, entry: Module) -> list[DataFile]:
     for item in walk.source.settings.include:
         name = item.removesuffix(".*")
         module = walk.finder.find(name) if all(p.isidentifier() for p in name.split(".")) else None
-        if module is not None and (module.path or walk.finder.submodules(module)):
+        if module is not None and (module.path or module.kind in IN_PROGRAM or walk.finder.submodules(module)):
             walk.want(entry, name, edge)
             if item.endswith(".*"):
                 walk.want_all(entry, module, edge)

@@ -178,6 +178,12 @@ def test_exclude_leaves_a_module_out(workshop: Workshop) -> None:
     assert [m.why for m in found.missing if m.name == "json"] == ["left out by `exclude`"]
 
 
+def test_include_takes_what_is_in_the_program(workshop: Workshop) -> None:
+    app = workshop.app(main="")
+    write(app.parent, {"pyproject.toml": "[tool.unikit]\ninclude = ['_abc', '_sre', 'zipimport']\n"})
+    assert {"_abc", "_sre", "zipimport"} <= workshop.names(app)
+
+
 def test_include_takes_packages_whole_and_files(workshop: Workshop) -> None:
     workshop.packages(
         {"p/__init__.py": "", "p/a.py": "", "p/sub/__init__.py": "", "p/sub/b.py": "", "p/tests/__init__.py": ""}

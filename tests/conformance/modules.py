@@ -1,0 +1,77 @@
+"""Which modules of the `test` package are run, which are not and why, and the telling ones."""
+
+from __future__ import annotations
+
+import fnmatch
+from pathlib import Path
+
+# Packages of tests whose modules are run one by one, because they are long.
+SPLIT = ("test_asyncio", "test_email", "test_importlib", "test_import")
+
+PROCESSES = "is about other processes, and a guest has one"
+DEVELOPERS = "is about CPython's own sources and build"
+NO_SCREEN = "needs a screen"
+ELSEWHERE = "is for another operating system"
+
+# Modules that are not run, by pattern.
+EXCLUDED = {
+    "test_subprocess": PROCESSES, "test_multiprocessing_*": PROCESSES, "test_fork1": PROCESSES, "test_wait3": PROCESSES,
+    "test_wait4": PROCESSES, "test_popen": PROCESSES, "test_pipes": PROCESSES, "test_cmd_line*": PROCESSES,
+    "test_script_helper": PROCESSES, "test_faulthandler": PROCESSES, "test_venv": PROCESSES, "test_ensurepip": PROCESSES,
+    "test_embed": PROCESSES, "test_eintr": PROCESSES, "test_file_eintr": PROCESSES, "test_repl": PROCESSES,
+    "test_regrtest": PROCESSES, "test_c_locale_coercion": PROCESSES, "test_utf8_mode": PROCESSES,
+    "test_audit": PROCESSES, "test_asyncio.test_subprocess": PROCESSES, "test_pyrepl": PROCESSES,
+    "test_perf_profiler": PROCESSES, "test_perfmaps": PROCESSES,
+    "test_gdb": DEVELOPERS, "test_distutils": DEVELOPERS, "test_cppext": DEVELOPERS, "test_cext": DEVELOPERS,
+    "test_tools": DEVELOPERS, "test_peg_generator": DEVELOPERS, "test_c_analyzer": DEVELOPERS,
+    "test_check_c_globals": DEVELOPERS, "test_clinic": DEVELOPERS, "test_dtrace": DEVELOPERS, "test_freeze": DEVELOPERS,
+    "test_generated_cases": DEVELOPERS, "test_crashers": DEVELOPERS, "test_capi": DEVELOPERS, "test_lib2to3": DEVELOPERS,
+    "test_idle": NO_SCREEN, "test_tk": NO_SCREEN, "test_tix": NO_SCREEN, "test_tcl": NO_SCREEN, "test_ttk*": NO_SCREEN,
+    "test_tkinter": NO_SCREEN, "test_turtle": NO_SCREEN, "test_curses": NO_SCREEN, "test_ossaudiodev": NO_SCREEN,
+    "test_launcher": ELSEWHERE, "test_msilib": ELSEWHERE, "test_win*": ELSEWHERE, "test_kqueue": ELSEWHERE,
+    "test_devpoll": ELSEWHERE, "test_startfile": ELSEWHERE, "test_nis": ELSEWHERE, "test_osx_env": ELSEWHERE,
+    "test_asyncio.test_windows_*": ELSEWHERE, "test_asyncio.test_proactor_events": ELSEWHERE, "test_android": ELSEWHERE,
+}  # fmt: skip
+
+# Cases that need another process though their failure does not say so, by pattern.
+CASES: dict[str, str] = {}
+
+# Telling ones: each asks much of the runtime, or much of the interpreter, and is short.
+TELLING = (
+    "test_builtin", "test_int", "test_dict", "test_os", "test_posix", "test_socket", "test_threading", "test_signal",
+    "test_time", "test_mmap", "test_fileio", "test_select", "test_poll", "test_epoll", "test_selectors", "test_fcntl",
+    "test_tempfile", "test_shutil", "test_pathlib", "test_json", "test_queue", "test_resource",
+    "test_asyncio.test_unix_events", "test_asyncio.test_locks", "test_pty",
+)  # fmt: skip
+
+# Run first: what the runtime has most to do with.
+FIRST = (
+    *TELLING, "test_io", "test_ssl", "test_logging", "test_zipfile", "test_sqlite3", "test_asyncio.test_events",
+    "test_asyncio.test_streams", "test_asyncio.test_sock_lowlevel", "test_asyncio.test_sendfile",
+    "test_asyncio.test_server", "test_socketserver", "test_ioctl", "test_openpty", "test_thread", "test_threadsignals",
+    "test_ctypes", "test_httplib", "test_httpservers", "test_urllib2_localnet", "test_ftplib", "test_smtplib",
+    "test_poplib", "test_imaplib", "test_xmlrpc", "test_concurrent_futures", "test_locale", "test_platform",
+    "test_zoneinfo", "test_glob", "test_genericpath", "test_posixpath", "test_stat", "test_file", "test_mailbox",
+    "test_uuid", "test_random", "test_hashlib", "test_zlib", "test_bz2", "test_lzma", "test_gzip", "test_tarfile",
+    "test_faulthandler", "test_sys", "test_gc", "test_pwd", "test_grp", "test_syslog", "test_timeout", "test_fileinput",
+)  # fmt: skip
+
+
+def reason(name: str, table: dict[str, str]) -> str | None:
+    return next((why for pattern, why in table.items() if fnmatch.fnmatchcase(name, pattern)), None)
+
+
+def known(folder: Path) -> tuple[list[str], dict[str, str]]:
+    """The modules to run, the telling ones first, and those that are left out with the reason."""
+    names = []
+    for file in sorted(folder.glob("test_*")):
+        if file.stem in SPLIT and file.is_dir():
+            names += sorted(f"{file.name}.{part.stem}" for part in file.glob("test_*.py"))
+            names += sorted(f"{file.name}.{part.name}" for part in file.glob("*/") if (part / "test_api.py").is_file()
+                            or list(part.glob("test_*.py")) and (part / "__init__.py").is_file())  # fmt: skip
+        elif file.suffix == ".py" or (file / "__init__.py").is_file():
+            names.append(file.stem)
+    left = {name: why for name in names if (why := reason(name, EXCLUDED)) is not None}
+    order = {name: place for place, name in enumerate(FIRST)}
+    kept = sorted((name for name in names if name not in left), key=lambda name: order.get(name, len(order)))
+    return kept, left
