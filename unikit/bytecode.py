@@ -34,7 +34,8 @@ class Compiled:
 
 def compile_all(python: Interpreter, units: list[Unit]) -> Compiled:
     """Compile what is not in the cache."""
-    compiler = digest(python.magic, python.version, digest_file(TARGET / "compile.py"))
+    programs = [digest_file(TARGET / name) for name in ("compile.py", "one_process.py")]
+    compiler = digest(python.magic, python.version, programs)
     files = {u: cache.entry("pyc", digest(compiler, digest_file(u.source), u.guest, u.start), ".pyc") for u in units}
     todo = [u for u in units if not files[u].exists()]
     failed: dict[Unit, str] = {}

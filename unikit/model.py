@@ -106,6 +106,7 @@ class Start:
     argv0: str
     paths: tuple[str, ...]  # what takes the place of sys.path[0]
     module: str | None = None  # `-m`: the full name of the module, PACKAGE.__main__ for a package
+    processes: bool = False  # whether the image holds what `subprocess` goes through
 
 
 @dataclass(frozen=True)

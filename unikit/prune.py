@@ -107,11 +107,12 @@ def _modules(natives: Natives) -> Iterator[ImageFile]:
 def _main(natives: Natives, units: dict[Unit, Layer]) -> Unit:
     """The program: the entry with what `python` sets before it, or the launcher of a served application."""
     source = natives.imports.source
+    start = replace(source.start, processes="module:_posixsubprocess" in natives.imports.graph)
     if source.entry is not None:
-        return Unit(source.entry, source.start.guest, source.start)
+        return Unit(source.entry, source.start.guest, start)
     path = cache.entry("launcher", digest(source.launcher), ".py")
     cache.store(path, source.launcher.encode())
-    return Unit(path, source.start.guest, source.start)
+    return Unit(path, source.start.guest, start)
 
 
 def _pair(unit: Unit, layer: Layer, compiled: Compiled, tag: str, shown: bool) -> Iterator[ImageFile]:

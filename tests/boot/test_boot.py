@@ -19,7 +19,7 @@ STEADY = ("fairness", "time_passes")
 # Those whose end is not a plain 0 have tests of their own below.
 SPECIAL = {
     *("app_channel", "uncaught", "exit_status", "crash", "memory_error", "writable_code", "missing_call"),
-    *("report_words", *STEADY),
+    *("report_words", "one_process", *STEADY),
 }
 PROGRAMS = sorted(f.name for f in HERE.iterdir() if any(f.glob("main.*")) and f.name not in SPECIAL)
 
@@ -79,6 +79,12 @@ def test_missing_calls_are_named_and_counted() -> None:
     told = {m["number"]: m for m in result.log.missing}
     assert told[425]["name"] == "io_uring_setup" and told[425]["count"] == 3, told
     assert told[9999]["count"] == 1 and "libc.so.6" in told[425]["module"], told
+
+
+def test_what_starts_a_process_says_why_it_cannot() -> None:
+    result = run(app("one_process"))
+    assert result.status == 0, result.console
+    assert {m["name"] for m in result.log.missing} >= {"fork", "execve"}, result.log.missing
 
 
 def test_the_application_speaks_on_the_report_channel() -> None:

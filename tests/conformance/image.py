@@ -50,7 +50,7 @@ def settings(python: Interpreter) -> str:
     for name in sorted(python.stdlib_names - LEFT_OUT):
         if (python.stdlib / name / "__init__.py").is_file():
             wanted.append(f"{name}.*")
-        elif (python.stdlib / f"{name}.py").is_file() or name in python.builtins or any(python.dynload.glob(f"{name}.*")):
+        elif _there(python, name):
             wanted.append(name)
     beside = {file.name.partition(".")[0] for file in python.dynload.glob("_*test*.so")}
     wanted += sorted((beside | {"xxlimited", "xxlimited_35", "_xxsubinterpreters", "_xxtestfuzz"}) - set(wanted))
@@ -59,9 +59,7 @@ def settings(python: Interpreter) -> str:
 
 
 def _there(python: Interpreter, name: str) -> bool:
-    return (
-        name in python.builtins or (python.stdlib / f"{name}.py").is_file() or any(python.dynload.glob(f"{name}.*"))
-    )
+    return name in python.builtins or (python.stdlib / f"{name}.py").is_file() or any(python.dynload.glob(f"{name}.*"))
 
 
 def with_tests(files: tuple[ImageFile, ...], python: Interpreter) -> tuple[ImageFile, ...]:

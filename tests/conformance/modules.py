@@ -17,7 +17,8 @@ ELSEWHERE = "is for another operating system"
 EXCLUDED = {
     "test_subprocess": PROCESSES, "test_multiprocessing_*": PROCESSES, "test_fork1": PROCESSES, "test_wait3": PROCESSES,
     "test_wait4": PROCESSES, "test_popen": PROCESSES, "test_pipes": PROCESSES, "test_cmd_line*": PROCESSES,
-    "test_script_helper": PROCESSES, "test_faulthandler": PROCESSES, "test_venv": PROCESSES, "test_ensurepip": PROCESSES,
+    "test_script_helper": PROCESSES, "test_faulthandler": PROCESSES, "test_venv": PROCESSES,
+    "test_ensurepip": PROCESSES,
     "test_embed": PROCESSES, "test_eintr": PROCESSES, "test_file_eintr": PROCESSES, "test_repl": PROCESSES,
     "test_regrtest": PROCESSES, "test_c_locale_coercion": PROCESSES, "test_utf8_mode": PROCESSES,
     "test_audit": PROCESSES, "test_asyncio.test_subprocess": PROCESSES, "test_pyrepl": PROCESSES,
@@ -25,7 +26,8 @@ EXCLUDED = {
     "test_gdb": DEVELOPERS, "test_distutils": DEVELOPERS, "test_cppext": DEVELOPERS, "test_cext": DEVELOPERS,
     "test_tools": DEVELOPERS, "test_peg_generator": DEVELOPERS, "test_c_analyzer": DEVELOPERS,
     "test_check_c_globals": DEVELOPERS, "test_clinic": DEVELOPERS, "test_dtrace": DEVELOPERS, "test_freeze": DEVELOPERS,
-    "test_generated_cases": DEVELOPERS, "test_crashers": DEVELOPERS, "test_capi": DEVELOPERS, "test_lib2to3": DEVELOPERS,
+    "test_generated_cases": DEVELOPERS, "test_crashers": DEVELOPERS, "test_capi": DEVELOPERS,
+    "test_lib2to3": DEVELOPERS,
     "test_idle": NO_SCREEN, "test_tk": NO_SCREEN, "test_tix": NO_SCREEN, "test_tcl": NO_SCREEN, "test_ttk*": NO_SCREEN,
     "test_tkinter": NO_SCREEN, "test_turtle": NO_SCREEN, "test_curses": NO_SCREEN, "test_ossaudiodev": NO_SCREEN,
     "test_launcher": ELSEWHERE, "test_msilib": ELSEWHERE, "test_win*": ELSEWHERE, "test_kqueue": ELSEWHERE,
@@ -67,8 +69,10 @@ def known(folder: Path) -> tuple[list[str], dict[str, str]]:
     for file in sorted(folder.glob("test_*")):
         if file.stem in SPLIT and file.is_dir():
             names += sorted(f"{file.name}.{part.stem}" for part in file.glob("test_*.py"))
-            names += sorted(f"{file.name}.{part.name}" for part in file.glob("*/") if (part / "test_api.py").is_file()
-                            or list(part.glob("test_*.py")) and (part / "__init__.py").is_file())  # fmt: skip
+            inner = [
+                part for part in file.glob("*/") if (part / "__init__.py").is_file() and any(part.glob("test_*.py"))
+            ]
+            names += sorted(f"{file.name}.{part.name}" for part in inner)
         elif file.suffix == ".py" or (file / "__init__.py").is_file():
             names.append(file.stem)
     left = {name: why for name in names if (why := reason(name, EXCLUDED)) is not None}

@@ -1,10 +1,12 @@
 """Compiles Python files to .pyc files that are never checked against a source (PEP 552, unchecked hash).
 
 Standard input: a JSON object a line: {"source": file, "output": file, "name": co_filename} and for the program's
-main module "start": {"argv0", "paths", "module"}. Standard output: one line a file, empty or the error. Every file
-is compiled in a child of its own: what marshal writes depends on which strings other files have interned before."""
+main module "start": {"argv0", "paths", "module", "processes"}. Standard output: one line a file, empty or the error.
+Every file is compiled in a child of its own: what marshal writes depends on which strings other files have interned
+before."""
 
 from __future__ import annotations
+import __future__
 
 import ast
 import importlib.util
@@ -23,6 +25,7 @@ __file__ = {file!r}
 __loader__ = __import__("_frozen_importlib_external").SourceFileLoader({name!r}, {file!r})
 __import__("sys").argv.__setitem__(0, {argv0!r})
 __import__("sys").path.__setitem__(slice(0, int(__import__("sys").path[:1] == [{folder!r}])), {paths!r})
+exec(__import__("marshal").loads({one_process!r}), {{"__name__": "one_process", "processes": {processes!r}}})
 """
 MODULE = """
 __import__({package!r})
@@ -35,6 +38,7 @@ def started(tree: ast.Module, name: str, start: dict[str, Any]) -> ast.Module:
     """The tree of the main module with the assignments in front, after its docstring and its `__future__` imports."""
     module = start["module"]
     values = dict(start, file=name, name=module or "__main__", package=(module or "").rpartition(".")[0])
+    values["one_process"] = one_process()
     text = START + (MODULE if values["package"] else "")
     first = 0
     for node in tree.body:
@@ -51,6 +55,13 @@ def started(tree: ast.Module, name: str, start: dict[str, Any]) -> ast.Module:
                 part.col_offset = part.end_col_offset = 0
     tree.body[first:first] = before
     return tree
+
+
+def one_process() -> bytes:
+    with open(os.path.join(os.path.dirname(__file__), "one_process.py"), "rb") as file:
+        text = file.read()
+    flags = __future__.annotations.compiler_flag
+    return marshal.dumps(compile(text, "/.unikit/one_process.py", "exec", flags, dont_inherit=True, optimize=2))
 
 
 def compiled(job: dict[str, Any]) -> bytes:

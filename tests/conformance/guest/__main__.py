@@ -96,7 +96,7 @@ class Result(unittest.TestResult):
 
 
 def described(error):
-    """The end of a traceback: what went wrong, and whether it was for want of another process, wherever in the chain."""
+    """The end of a traceback, and whether the want of another process was behind it, wherever in the chain."""
     text = "".join(traceback.format_exception(*error))
     chain, seen = error[1], set()
     while chain is not None and id(chain) not in seen:

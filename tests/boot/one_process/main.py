@@ -1,0 +1,43 @@
+"""What would start another process says that there is none to be had, and what to do instead."""
+
+import errno
+import inspect
+import multiprocessing
+import os
+import subprocess
+import sys
+
+
+def refused(what, *arguments, **named):
+    try:
+        what(*arguments, **named)
+    except OSError as error:
+        assert error.errno == errno.ENOSYS and "one process" in str(error) and "threads" in str(error), error
+        return error
+    raise AssertionError(f"{what} went through")
+
+
+def child():
+    raise AssertionError("nobody runs this")
+
+
+if __name__ == "__main__":
+    refused(os.fork)
+    refused(os.execv, sys.executable, ["python"])
+    refused(os.execvp, "python3", ["python3"])
+    assert refused(os.posix_spawn, "/bin/true", ["true"], {}).filename == "/bin/true"
+    refused(subprocess.run, ["true"])
+    refused(subprocess.Popen, "exit 1", shell=True)
+    refused(subprocess.check_output, ["true"], close_fds=False)
+    for method in ("fork", "spawn", "forkserver"):
+        refused(multiprocessing.get_context(method).Process(target=child).start)
+    assert not multiprocessing.active_children()
+
+    try:
+        os.execv("", [])
+    except ValueError as error:  # arguments are checked as ever
+        assert "one process" not in str(error)
+    assert str(inspect.signature(os.fork)) == "()" and os.fork.__name__ == "fork"
+    imported = {"errno", "inspect", "multiprocessing", "os", "subprocess", "sys"}
+    left = {name for name in globals() if not name.startswith("__")}
+    assert left == {"child", "imported", "method", "refused"} | imported, left

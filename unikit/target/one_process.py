@@ -1,0 +1,42 @@
+"""Runs in the guest before the program's first line (compile.py puts it there): what starts a process says why not.
+
+The kernel answers ENOSYS, and strerror(3) has no better words for that than "Function not implemented". So the few
+functions that lead there give their OSError words of their own. Nothing else changes: arguments are checked as ever,
+and the number stays. `processes`: whether the image holds `_posixsubprocess`, through which `subprocess` goes.
+Annotations are not evaluated (compile.py compiles it so): a guest need not have `__future__`.
+"""
+
+import errno
+import os
+
+TYPE_CHECKING = False  # as in the module typing, which the guest need not have
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+processes: bool
+
+WORDS = "a unikernel is one process and starts no other: use threads or asyncio in it, or run more guests"
+
+
+def spoken(call: Callable[..., Any]) -> Callable[..., Any]:
+    def attempt(*arguments: Any, **named: Any) -> Any:
+        try:
+            return call(*arguments, **named)
+        except OSError as error:
+            if error.errno != errno.ENOSYS:
+                raise
+            names = () if error.filename is None else (error.filename,)
+            raise OSError(errno.ENOSYS, WORDS, *names) from None
+
+    attempt.__name__, attempt.__qualname__, attempt.__doc__ = call.__name__, call.__name__, call.__doc__
+    attempt.__wrapped__ = call  # type: ignore[attr-defined]  # inspect.signature() goes by it
+    return attempt
+
+
+for name in ("fork", "forkpty", "execv", "execve", "posix_spawn", "posix_spawnp"):
+    setattr(os, name, spoken(getattr(os, name)))
+if processes:  # noqa: F821 - declared above
+    import _posixsubprocess as module
+
+    module.fork_exec = spoken(module.fork_exec)
