@@ -37,6 +37,8 @@ TEST = RUN | {
     "curl": "curl",
     "ip": "iproute2",
     "unshare": "util-linux",
+    "chromium": "chromium",
+    "/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf": "fonts-dejavu-core",
 }
 
 

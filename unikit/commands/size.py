@@ -10,7 +10,8 @@ import click
 
 from unikit import pipeline
 from unikit.cli import options, reporting
-from unikit.questions import sizes, subject
+from unikit.questions import page as pages
+from unikit.questions import reach, sizes, subject
 
 
 @click.command()
@@ -18,14 +19,22 @@ from unikit.questions import sizes, subject
 @options.build
 @click.option("-n", "most", default=8, show_default=True, help="How many members of each group to show.")
 @click.option("-d", "depth", default=2, show_default=True, help="How deep: 1 layers, 2 distributions, 3 members ...")
+@click.option("--html", "page", type=click.Path(path_type=Path), help="Write a page: a treemap, and the whole graph.")
 @click.option("--json", "machine", is_flag=True, help="The whole tree as JSON.")
-def command(app: str, python: str | None, lwip: Path | None, most: int, depth: int, machine: bool) -> None:
+def command(
+    app: str, python: str | None, lwip: Path | None, most: int, depth: int, page: Path | None, machine: bool
+) -> None:
     """Show how large the parts of an image are.
 
     APP is an application or an image; without one, the project in the current folder.
     """
     with reporting(False, quiet=True) as progress:
         asked = subject.find(pipeline.Request(app, python, lwip), progress)
+        if page is not None:
+            reach.overlay(asked)
+            pages.write(page, pages.render(asked))
+            click.echo(f"{page}: open it in a browser", err=True)
+            return
         whole = sizes.measure(asked)
         if machine:
             click.echo(json.dumps(value(whole), indent=1))

@@ -72,6 +72,8 @@ def _way(inventory: Inventory, item: Item, python: str) -> tuple[str, ...]:
     if item.owner:
         owner = inventory[item.owner]
         version = owner.detail.get("version", "")
+        if len(leaf) > 1 and leaf[0] == owner.name.replace("-", "_"):  # the package of the distribution's own name
+            leaf = leaf[1:]
         return (item.layer, f"{owner.name} {version}".strip(), *leaf)
     if item.layer == "interpreter":
         if item.kind == "library":

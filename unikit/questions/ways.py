@@ -30,7 +30,7 @@ class Step:
 
 def shortest(inventory: Inventory, node: str, most: int = 1) -> list[list[Step]]:
     """The `most` shortest ways from the application to a node, the shortest first."""
-    return _steps(inventory, islice(_by_length(_weighed(inventory), node), most))
+    return _steps(inventory, islice(_by_length(weighed(inventory), node), most))
 
 
 def every(inventory: Inventory, node: str, longer: int, most: int = MOST) -> list[list[Step]]:
@@ -53,7 +53,8 @@ def _by_length(graph: nx.DiGraph[str], node: str) -> Iterator[list[str]]:
         return
 
 
-def _weighed(inventory: Inventory) -> nx.DiGraph[str]:
+def weighed(inventory: Inventory) -> nx.DiGraph[str]:
+    """The graph with the length of each edge: one, and a bit for what is less certain or less telling."""
     graph: nx.DiGraph[str] = nx.DiGraph()
     for tail, head, data in inventory.graph.edges(data=True):
         edge: Edge = data["edge"]

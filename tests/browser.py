@@ -1,0 +1,163 @@
+"""A headless Chromium under a test's control: the DevTools protocol over a pair of pipes (JSON messages that end with a
+zero byte on the file descriptors 3 and 4; `--remote-debugging-pipe`)."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import select
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+DEADLINE = 120  # seconds for one answer: a cold start on a busy machine takes long
+FLAGS = (
+    "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run", "--hide-scrollbars",
+    "--disable-background-networking", "--disable-component-update", "--disable-extensions", "--remote-debugging-pipe",
+)  # fmt: skip
+
+
+class Page:
+    """One tab. `complaints` are the errors of its console so far, `requests` the addresses that it asked for."""
+
+    def __init__(self, out: int, back: int) -> None:
+        self._out, self._back = out, back
+        self._buffer = b""
+        self._number = 0
+        self._session = ""
+        self.complaints: list[str] = []
+        self.requests: list[str] = []
+        (target,) = [t for t in self._wait_for_target() if t["type"] == "page"][:1]
+        found = self.call("Target.attachToTarget", targetId=target["targetId"], flatten=True)
+        self._session = found["sessionId"]
+        for domain in ("Page", "Runtime", "Log", "Network"):
+            self.call(f"{domain}.enable")
+
+    def _wait_for_target(self) -> list[dict[str, Any]]:
+        limit = time.monotonic() + DEADLINE
+        while True:
+            found: list[dict[str, Any]] = self.call("Target.getTargets")["targetInfos"]
+            if any(target["type"] == "page" for target in found):
+                return found
+            assert time.monotonic() < limit, "Chromium opens no page"
+            self.call("Target.createTarget", url="about:blank")
+
+    def call(self, method: str, **parameters: Any) -> Any:
+        """Send a command and wait for its answer."""
+        self._number += 1
+        message = {"id": self._number, "method": method, "params": parameters}
+        if self._session:
+            message["sessionId"] = self._session
+        os.write(self._out, json.dumps(message).encode() + b"\0")
+        while True:
+            answer = self._next()
+            if answer.get("id") == self._number:
+                assert "error" not in answer, f"{method}: {answer['error']}"
+                return answer["result"]
+            self._note(answer)
+
+    def _next(self) -> dict[str, Any]:
+        limit = time.monotonic() + DEADLINE
+        while b"\0" not in self._buffer:
+            ready, _, _ = select.select([self._back], [], [], max(0.0, limit - time.monotonic()))
+            assert ready, "Chromium does not answer"
+            piece = os.read(self._back, 1 << 20)
+            assert piece, "Chromium has ended"
+            self._buffer += piece
+        text, _, self._buffer = self._buffer.partition(b"\0")
+        found: dict[str, Any] = json.loads(text)
+        return found
+
+    def _note(self, event: dict[str, Any]) -> None:
+        values = event.get("params", {})
+        match event.get("method"):
+            case "Runtime.exceptionThrown":
+                self.complaints.append(json.dumps(values["exceptionDetails"]))
+            case "Runtime.consoleAPICalled" if values["type"] in ("error", "assert", "warning"):
+                self.complaints.append(json.dumps(values["args"]))
+            case "Log.entryAdded" if values["entry"]["level"] in ("error", "warning"):
+                self.complaints.append(values["entry"]["text"])
+            case "Network.requestWillBeSent":
+                self.requests.append(values["request"]["url"])
+
+    def open(self, address: str, width: int = 1280, height: int = 900, dark: bool = False) -> None:
+        """Load a page, and wait until it says that it is drawn (`data-ready` of the document)."""
+        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+        self.call("Emulation.setEmulatedMedia", features=[scheme])
+        self.call(
+            "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=width < 600
+        )
+        self.call("Page.navigate", url="about:blank")
+        self.call("Page.navigate", url=address)
+        self.until("location.href != 'about:blank' && document.documentElement?.dataset.ready == 'yes'")
+
+    def until(self, condition: str) -> None:
+        limit = time.monotonic() + DEADLINE
+        while not self.value(condition):
+            assert time.monotonic() < limit, f"never true: {condition}; {self.complaints}"
+            time.sleep(0.05)
+
+    def value(self, expression: str) -> Any:
+        """The value of a JavaScript expression."""
+        answer = self.call("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)
+        assert "exceptionDetails" not in answer, answer["exceptionDetails"]
+        return answer["result"].get("value")
+
+    def press(self, *keys: str) -> None:
+        """Keys by name (`Enter`), or text, as a keyboard sends them."""
+        codes = {"Enter": 13, "Escape": 27, "Tab": 9, "ArrowDown": 40, "ArrowRight": 39}
+        for key in keys:
+            if key in codes:
+                more = {"text": "\r"} if key == "Enter" else {}
+                for kind in ("keyDown", "keyUp"):
+                    values = {"type": kind, "key": key, "code": key, "windowsVirtualKeyCode": codes[key]}
+                    self.call("Input.dispatchKeyEvent", **values, **(more if kind == "keyDown" else {}))
+            else:
+                for letter in key:
+                    self.call("Input.dispatchKeyEvent", type="keyDown", key=letter, text=letter)
+                    self.call("Input.dispatchKeyEvent", type="keyUp", key=letter)
+
+
+@contextmanager
+def chromium() -> Iterator[Page]:
+    """A browser of its own, ended afterwards with everything it started."""
+    to_read, to_write, from_read, from_write = (_high(end) for end in (*os.pipe(), *os.pipe()))
+
+    def place() -> None:
+        os.dup2(to_read, 3)
+        os.dup2(from_write, 4)
+
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
+        browser = subprocess.Popen(
+            ["chromium", *FLAGS, f"--user-data-dir={profile}", "about:blank"], pass_fds=(3, 4), preexec_fn=place,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
+            env={**os.environ, "HOME": profile},
+        )  # fmt: skip
+        os.close(to_read)
+        os.close(from_write)
+        try:
+            yield Page(to_write, from_read)
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(browser.pid, signal.SIGKILL)
+            browser.wait()
+            os.close(to_write)
+            os.close(from_read)
+
+
+def _high(descriptor: int) -> int:
+    """The same file under a number that is not wanted for something else."""
+    high = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, 10)
+    os.close(descriptor)
+    return high
+
+
+def address(path: Path) -> str:
+    return path.resolve().as_uri()
