@@ -1,6 +1,6 @@
 """Writes a folder that a benchmark can boot without unikit: an image an application, and a script that starts QEMU.
 
-    python benchmarks/make_system.py OUT hello=hello.py web=web.py flask=flaskapp.py [--python PYTHON]
+    python benchmarks/make_system.py OUT hello=hello.py web=web.py flask=flaskapp.py [--python PYTHON] [--freeze]
 
 `OUT/boot` reads APP (one of the names), MEM (MiB), PORT (on 127.0.0.1, leads to the guest's 8080) and EXTRA (more
 arguments of QEMU) from its environment and becomes QEMU, the guest's console on standard output. `OUT/files` lists what
@@ -39,13 +39,14 @@ def main() -> None:
     parser.add_argument("apps", nargs="+", metavar="NAME=APP")
     parser.add_argument("--python", help="the interpreter with the applications' packages")
     parser.add_argument("--machine", default=machine.DEFAULT)
+    parser.add_argument("--freeze", action="store_true", help="frozen images")
     options = parser.parse_args()
     shown = progress.choose()
     options.out.mkdir(parents=True, exist_ok=True)
     images: dict[str, Image] = {}
     for text in options.apps:
         name, _, app = text.partition("=")
-        made = pipeline.image_of(pipeline.Request(app, options.python), shown)
+        made = pipeline.image_of(pipeline.Request(app, options.python, freeze=options.freeze or None), shown)
         target = options.out / f"{name}.img"
         shutil.copyfile(made.path, target)
         images[name] = image.read(target)

@@ -20,11 +20,12 @@ LIBRARIES = (Path("/lib/x86_64-linux-gnu"), Path("/lib64"), Path("/usr/lib/x86_6
 SYSTEM_PYTHON = "/usr/bin/python3"
 
 
-def build(app: Path | str, python: str | None = None) -> Image:
+def build(app: Path | str, python: str | None = None, *, freeze: bool = False) -> Image:
     """A Python application as `unikit build` makes it, or a folder with main.c as a program of its own."""
     if isinstance(app, Path) and (app / "main.c").exists():
         return build_program(app)
-    return pipeline.image_of(pipeline.Request(str(app), python or SYSTEM_PYTHON), progress.choose(quiet=True))
+    request = pipeline.Request(str(app), python or SYSTEM_PYTHON, freeze=freeze)
+    return pipeline.image_of(request, progress.choose(quiet=True))
 
 
 @remembered

@@ -64,19 +64,15 @@ def run(
     """
     qemu = find_qemu()
     if qemu is None:
-        raise UserError(
-            "QEMU is missing (qemu-system-x86_64).",
-            code=ExitCode.NO_QEMU,
-            hint="Install it: apt install qemu-system-x86. `unikit doctor` checks everything.",
-        )
+        raise no_qemu()
     profile = machine.load(options.machine)
     memory = options.memory if options.memory is not None else image.manifest.memory
-    needed = SMALLEST + report.mebibytes(image.path.stat().st_size)
+    needed = image.manifest.smallest or SMALLEST + report.mebibytes(image.path.stat().st_size)
     if memory < needed:
         raise UserError(
             f"{memory} MiB of memory are too little for this image.",
             code=ExitCode.MEMORY,
-            hint=f"It holds {needed - SMALLEST} MiB itself: try -m {needed + 32}.",
+            hint=f"It needs {needed} MiB at least: try -m {needed + 32}.",
         )
     forwards = ports.claim(options.forwards)
     for given, claimed in zip(options.forwards, forwards, strict=True):
@@ -115,6 +111,15 @@ def run(
     )
     ended = supervisor.run()
     return Outcome(conclude(ended, image.manifest, replace(options, forwards=forwards, memory=memory), progress), ended)
+
+
+def no_qemu() -> UserError:
+    """What to say where there is none."""
+    return UserError(
+        "QEMU is missing (qemu-system-x86_64).",
+        code=ExitCode.NO_QEMU,
+        hint="Install it: apt install qemu-system-x86. `unikit doctor` checks everything.",
+    )
 
 
 def tokens(options: Options, accel: str) -> str:

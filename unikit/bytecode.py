@@ -34,7 +34,7 @@ class Compiled:
 
 def compile_all(python: Interpreter, units: list[Unit]) -> Compiled:
     """Compile what is not in the cache."""
-    programs = [digest_file(TARGET / name) for name in ("compile.py", "one_process.py")]
+    programs = [digest_file(TARGET / name) for name in ("compile.py", "freeze_point.py", "one_process.py")]
     compiler = digest(python.magic, python.version, programs)
     files = {u: cache.entry("pyc", digest(compiler, digest_file(u.source), u.guest, u.start), ".pyc") for u in units}
     todo = [u for u in units if not files[u].exists()]

@@ -30,6 +30,7 @@ class ExitCode(enum.IntEnum):
     LINK = 112, "the kernel does not link"
     DEADLINE = 113, "the boot or the run took longer than allowed"
     MEMORY = 114, "the guest ran out of memory"
+    FREEZE = 116, "the application cannot be frozen"
     GUEST = 115, "the guest could not boot, or its kernel failed"
 
     meaning: str

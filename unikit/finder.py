@@ -7,10 +7,14 @@ import os
 from functools import cached_property
 from pathlib import Path
 
+from unikit.interpreter import TARGET
 from unikit.model import Interpreter, Layer, Module, ModuleKind
 
 # modules that stand under a second name in sys.modules
 ALIASES = {"os.path": "posixpath"}
+# what an application may say to unikit; where the tool itself is installed, its package has the same names
+OWN = "unikit"
+OWN_FILE = TARGET / "freeze.py"
 
 
 class Finder:
@@ -59,6 +63,8 @@ class Finder:
                 return None
             places = [(folder, package.layer) for folder in package.folders]
         found = self._search(name, last, places)
+        if name == OWN and (found is None or found.layer != "app"):
+            return Module(name, ModuleKind.SOURCE, OWN_FILE, "interpreter")
         if name in self.python.frozen and (found is None or found.layer == "interpreter"):
             folders = found.folders if found else ()
             return Module(name, ModuleKind.FROZEN, found.path if found else None, "interpreter", folders)
@@ -114,6 +120,8 @@ class Finder:
 
     def guest(self, path: Path) -> tuple[str, Layer] | None:
         """The guest path of a file below one of the roots (the innermost one), and its layer."""
+        if path == OWN_FILE:
+            return f"{self.python.guest_stdlib}/{OWN}.py", "interpreter"
         best: tuple[int, str, Layer] | None = None
         for folder, guest, layer in self.roots:
             if path.is_relative_to(folder):

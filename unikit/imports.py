@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from unikit import datafiles, distributions, recording
@@ -67,6 +68,8 @@ def _enter(walk: Walk) -> Module:
         walk.want(start, source.served.partition(":")[0], launcher)
     for name in source.needs:
         walk.want(start, name, launcher)
+    if source.settings.freeze:
+        walk.want(start, "unikit", replace(runtime, evidence=("freeze",)))
     module = source.start.module
     if module and "." in module:
         walk.want(start, module.rpartition(".")[0], launcher)

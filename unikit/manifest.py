@@ -27,6 +27,8 @@ class Manifest:
     kernel_sha256: str  # over the kernel's loaded segments, in their order
     root_sha256: str
     network: bool  # the application can use a network device
+    frozen: str = ""  # the CPU level that a frozen image wants; empty: it is not frozen
+    smallest: int = 0  # MiB that a frozen image needs at least
     format: int = FORMAT
 
     def dump(self) -> bytes:
@@ -46,7 +48,9 @@ class Manifest:
                     code=ExitCode.IMAGE,
                     hint="Run it with the unikit that made it, or build it again.",
                 )
-            fields = {field.name: value[field.name] for field in dataclasses.fields(Manifest)}
+            optional = {"frozen", "smallest"}
+            names = [field.name for field in dataclasses.fields(Manifest)]
+            fields = {name: value[name] for name in names if name in value or name not in optional}
             fields["libraries"] = tuple(sorted(value["libraries"].items()))
             for name in ("ports", "components"):
                 fields[name] = tuple(value[name])

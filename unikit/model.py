@@ -87,6 +87,8 @@ class Settings:
     interface: Literal["wsgi", "asgi"] | None = None  # of a served object, where its source does not show it
     sources: Literal["app", "all", "none"] = "app"  # whose .py files are shipped beside the compiled ones
     record: bool = True  # run the app's imports once, to learn of dynamic ones
+    freeze: bool = False  # the image is the memory of the started program
+    cpu_level: str = "x86-64-v2"  # what the CPU of a frozen image must have at least
     writable_code: bool = False  # memory may be writable and executable at once, as some JIT compilers want it
 
 
@@ -107,6 +109,7 @@ class Start:
     paths: tuple[str, ...]  # what takes the place of sys.path[0]
     module: str | None = None  # `-m`: the full name of the module, PACKAGE.__main__ for a package
     processes: bool = False  # whether the image holds what `subprocess` goes through
+    freeze: bool = False  # the main module is frozen where it begins its work (target/freeze_point.py)
 
 
 @dataclass(frozen=True)

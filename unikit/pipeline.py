@@ -18,6 +18,7 @@ from unikit import (
     cache,
     calls,
     erofs,
+    frozen,
     image,
     imports,
     inputs,
@@ -51,6 +52,8 @@ class Request:
     app: str
     python: str | None = None
     lwip: Path | None = None
+    freeze: bool | None = None  # None: as the application's settings say
+    cpu_level: str | None = None
 
 
 @dataclass(frozen=True)
@@ -107,7 +110,8 @@ class Stage:
 
 
 def _source(build: Build) -> Source:
-    return source.load(build.request.app, build.request.python)
+    request = build.request
+    return source.load(request.app, request.python, freeze=request.freeze, cpu_level=request.cpu_level)
 
 
 def _select(build: Build) -> link.Plan:
@@ -197,12 +201,17 @@ def run(request: Request, progress: Progress, last: str = "image") -> Build:
                 progress.warn(text)
         if stage.name == last:
             break
+    if last == "image" and build.source.settings.freeze:
+        with progress.step("Booting it and freezing its memory"):
+            made = frozen.make(build.values["image"], build.source.settings.cpu_level, progress)
+            build.values["image"] = made
     return build
 
 
 def image_of(request: Request, progress: Progress) -> Image:
     """The image of an application: last time's if nothing that it was made from has changed, else a new one."""
-    key = digest(__version__, request.app, request.python, str(request.lwip), str(Path.cwd()), inputs.surroundings())
+    asked = [request.app, request.python, str(request.lwip), request.freeze, request.cpu_level]
+    key = digest(__version__, asked, str(Path.cwd()), inputs.surroundings())
     record = cache.entry("builds", key, ".json")
     known = inputs.unchanged(record)
     if known is not None:

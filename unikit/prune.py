@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from unikit import cache, elf, layout
 from unikit.bytecode import Compiled, Unit, compile_all
-from unikit.finder import Finder
+from unikit.finder import OWN, Finder
 from unikit.hooks import optional
 from unikit.model import (
     LAYERS,
@@ -24,6 +25,7 @@ from unikit.model import (
     digest_file,
 )
 from unikit.source import MAIN
+from unikit.target import freeze_point
 from unikit.walk import MAIN as MAIN_MODULE
 
 # What the standard library imports and can do without; packages that are left out need no stand-in.
@@ -107,12 +109,30 @@ def _modules(natives: Natives) -> Iterator[ImageFile]:
 def _main(natives: Natives, units: dict[Unit, Layer]) -> Unit:
     """The program: the entry with what `python` sets before it, or the launcher of a served application."""
     source = natives.imports.source
-    start = replace(source.start, processes="module:_posixsubprocess" in natives.imports.graph)
+    start = replace(
+        source.start,
+        processes="module:_posixsubprocess" in natives.imports.graph,
+        freeze=source.settings.freeze and not _freezes_itself(natives),
+    )
     if source.entry is not None:
         return Unit(source.entry, source.start.guest, start)
     path = cache.entry("launcher", digest(source.launcher), ".py")
     cache.store(path, source.launcher.encode())
     return Unit(path, source.start.guest, start)
+
+
+def _freezes_itself(natives: Natives) -> bool:
+    """Does a module of the application call unikit.freeze()?"""
+    graph = natives.imports.graph
+    for name in graph.predecessors(f"module:{OWN}") if f"module:{OWN}" in graph else ():
+        module = graph.nodes[name]["node"]
+        if module.layer == "app" and module.path:
+            try:
+                if freeze_point.freezes_itself(ast.parse(module.path.read_bytes())):
+                    return True
+            except SyntaxError:  # of another Python than this one
+                continue
+    return False
 
 
 def _pair(unit: Unit, layer: Layer, compiled: Compiled, tag: str, shown: bool) -> Iterator[ImageFile]:

@@ -16,6 +16,7 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
+CPU_LEVELS = ("x86-64", "x86-64-v2", "x86-64-v3")
 UNITS = {"": 1, "m": 1, "mb": 1, "mib": 1, "g": 1024, "gb": 1024, "gib": 1024}
 
 
@@ -125,6 +126,8 @@ READERS: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "sources": ('"app", "all" or "none"', _choice("app", "all", "none")),
     "record": ("true or false", _truth),
     "writable_code": ("true or false", _truth),
+    "freeze": ("true or false", _truth),
+    "cpu_level": (f"one of {', '.join(CPU_LEVELS)}", _choice(*CPU_LEVELS)),
 }
 
 

@@ -33,7 +33,7 @@ class _Entry:
     served: str | None = None
 
 
-def load(app: str, python: str | None = None) -> Source:
+def load(app: str, python: str | None = None, *, freeze: bool | None = None, cpu_level: str | None = None) -> Source:
     """Look at APP and its settings.
 
     Raises `UserError`: NO_SUCH_APP, CONFIGURATION, INTERPRETER, SYNTAX (of the file that holds a served object),
@@ -53,6 +53,10 @@ def load(app: str, python: str | None = None) -> Source:
     else:
         hint = f"for a module of the current folder write {app}:ATTRIBUTE" if _is_module(app) else FORMS
         raise UserError(f"There is no {app}.", code=ExitCode.NO_SUCH_APP, hint=hint)
+    if freeze is not None:
+        options = replace(options, freeze=freeze)
+    if cpu_level is not None:
+        options = replace(options, cpu_level=cpu_level)
     return _assemble(app, _slug(name), entry, options, interpreter.probe(python))
 
 

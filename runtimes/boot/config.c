@@ -80,6 +80,15 @@ void config_add(const char *text, size_t length, bool override)
     }
 }
 
+void config_forget_overrides(void)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < count; i++)
+        if (!entries[i].override)
+            entries[kept++] = entries[i];
+    count = kept;
+}
+
 const char *config_get(const char *key)
 {
     const struct entry *best = NULL;

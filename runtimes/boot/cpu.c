@@ -86,6 +86,8 @@ static void find_features(void)
         cpu.xcr0 = cpuid(13, 0).a & XCR0_WANTED;
         if ((cpu.xcr0 & 0xe0) != 0xe0 || !(cpu.xcr0 & 4))
             cpu.xcr0 &= ~0xe0UL;
+        if (cpu_level.kept) /* a frozen program's registers have the places that they had */
+            cpu.xcr0 &= cpu_level.xcr0;
         cpu.xsaveopt = cpuid(13, 1).a & 1;
     }
     if (!(more.d >> 20 & 1))

@@ -3,8 +3,10 @@
  * The machine enters at boot_entry in 32-bit protected mode without paging, %ebx = physical address of the
  * start info (Xen's "PVH entry point", xen/include/public/arch-x86/hvm/start_info.h). The first page tables
  * map the first GiB three times: where it is, at DIRECT_MAP and at KERNEL_BASE; boot/tables.c builds the final
- * ones. A resumed (frozen) image enters here as well; boot_resume in .data says so.
+ * ones. A resumed (frozen) image enters here as well; boot_frozen says so.
  */
+
+#include "registers.h"
 
     .section .note.Xen, "a", @note
     .balign 4
@@ -124,7 +126,7 @@ boot_high:
     .balign 16
     .globl start_stack
 start_stack:
-    .skip 16384
+    .skip START_STACK_SIZE
 start_stack_top:
 
     .section .note.GNU-stack, "", @progbits

@@ -16,6 +16,11 @@ void power_off(int status)
         again = true;
         report_flush();
     }
+    machine_off(status);
+}
+
+void machine_off(int status)
+{
     out8(DEBUG_EXIT, (uint8_t)(status & 0x7f));
     acpi_power_off();
     /* The request is carried out by another thread of the hypervisor: some 100 ms for it. */

@@ -31,10 +31,10 @@ struct range {
     uintptr_t start, end;
 };
 
-struct boot_information boot_information;
+struct boot_information boot_information PER_BOOT;
 
 static struct range ram[MAX_RANGES], taken[MAX_TAKEN];
-static unsigned ram_count, taken_count;
+static unsigned ram_count PER_BOOT, taken_count PER_BOOT;
 static char command_line[4096];
 
 extern char kernel_start[], kernel_end[];
@@ -98,6 +98,7 @@ void pvh_read(uintptr_t address)
         const char *text = phys_to_virt(info->command_line);
         size_t length = strnlen(text, sizeof(command_line) - 1);
         memcpy(command_line, text, length);
+        command_line[length] = 0;
     }
     boot_information.command_line = command_line;
     boot_information.rsdp = info->rsdp;
@@ -147,4 +148,47 @@ void pvh_add_pages(void)
         if (at < ram[i].end)
             pages_add(at, ram[i].end);
     }
+}
+
+/* The RAM that holds an address. */
+static const struct range *ram_at(uintptr_t at)
+{
+    for (unsigned i = 0; i < ram_count; i++)
+        if (at >= ram[i].start && at < ram[i].end)
+            return &ram[i];
+    return NULL;
+}
+
+static noreturn void too_small(uintptr_t end)
+{
+    boot_error(
+        "memory",
+        "The machine's memory ends before that of the frozen program: it needs at least %lu MiB. Start "
+        "the machine with more memory (-m).",
+        (end >> 20) + 2);
+}
+
+void pvh_fit_pages(void)
+{
+    uintptr_t start, used, end;
+
+    pages_thaw();
+    for (unsigned i = 0; pages_range(i, &start, &used, &end); i++) {
+        const struct range *now = ram_at(start);
+        if (!now || now->end < used)
+            too_small(used);
+        end = min(end, now->end);
+        for (unsigned t = 0; t < taken_count; t++) {
+            if (taken[t].end <= start || taken[t].start >= end)
+                continue;
+            if (taken[t].start < used)
+                boot_error("loader",
+                           "The loader put its own data where the frozen program's memory belongs.");
+            end = taken[t].start;
+        }
+        pages_cut(i, end);
+    }
+    for (unsigned i = 0; pages_range(i, &start, &used, &end); i++)
+        take(start, end);
+    pvh_add_pages();
 }

@@ -30,4 +30,6 @@
 
 #define SYSCALL_TABLE_SIZE 512
 
+#define START_STACK_SIZE 16384 /* entry.S */
+
 #endif

@@ -9,6 +9,8 @@
 #include "report.h"
 #include "thread.h"
 
+extern char per_boot_start[], per_boot_end[];
+
 struct boot_image boot_image __attribute__((section(".data"))) = {.magic = BOOT_IMAGE_MAGIC};
 
 /* The report channel keeps what it is told until it is open. */
@@ -20,9 +22,12 @@ static void phase_ended(const char *name)
     report_end();
 }
 
-#define RUN_LEVEL(level)                                                                                     \
+/* `cold`: at power-on, and not when a frozen image resumes. */
+#define RUN_LEVEL(level, cold)                                                                               \
     do {                                                                                                     \
-        for_each_record(unikit_init_##level, function) (*function)();                                        \
+        if (cold)                                                                                            \
+            for_each_record(unikit_init_##level, function) (*function)();                                    \
+        for_each_record(unikit_start_##level, function) (*function)();                                       \
         phase_ended(#level);                                                                                 \
     } while (0)
 
@@ -38,25 +43,50 @@ static void read_configuration(void)
     kfree(text);
 }
 
+/* Memory that was frozen goes on: what is about the machine comes up as on a cold boot, the rest is there. */
+static noreturn void resume(uintptr_t start_info)
+{
+    memset(per_boot_start, 0, (size_t)(per_boot_end - per_boot_start));
+    tables_use();
+    RUN_LEVEL(early, false);
+    pvh_read(start_info);
+    pvh_fit_pages();
+    tables_extend();
+    config_forget_overrides();
+    config_add(boot_information.command_line, strlen(boot_information.command_line), true);
+    RUN_LEVEL(time, false);
+    RUN_LEVEL(threads, false);
+    RUN_LEVEL(bus, false);
+    RUN_LEVEL(devices, false);
+    RUN_LEVEL(network, false);
+    RUN_LEVEL(services, false);
+    cpu_level_check(); /* only the program needs more than the kernel */
+    thaw();            /* the frozen thread is ready */
+    phase_ended("exec");
+    boot_done();
+}
+
 noreturn void start(uintptr_t start_info);
 
 void start(uintptr_t start_info)
 {
-    cpu_up();             /* traps are told from here on */
-    RUN_LEVEL(early);     /* the serial port: so that the next steps can complain */
-    pvh_read(start_info); /* memory map, command line, where the root is */
-    pvh_add_pages();      /* the page allocator; with it the heap */
-    tables_build();       /* all of RAM is there, the null page is not */
+    cpu_up(); /* traps are told from here on */
+    if (boot_frozen)
+        resume(start_info);
+    RUN_LEVEL(early, true); /* the serial port: so that the next steps can complain */
+    pvh_read(start_info);   /* memory map, command line, where the root is */
+    pvh_add_pages();        /* the page allocator; with it the heap */
+    tables_build();         /* all of RAM is there, the null page is not */
     config_add(boot_information.command_line, strlen(boot_information.command_line), true);
-    RUN_LEVEL(memory);      /* system calls */
-    RUN_LEVEL(time);        /* clocks, timers, entropy */
-    RUN_LEVEL(threads);     /* `current` is this boot's own thread */
-    RUN_LEVEL(bus);         /* ACPI, interrupt controllers */
-    RUN_LEVEL(filesystems); /* the root is there */
+    RUN_LEVEL(memory, true);      /* system calls */
+    RUN_LEVEL(time, true);        /* clocks, timers, entropy */
+    RUN_LEVEL(threads, true);     /* `current` is this boot's own thread */
+    RUN_LEVEL(bus, true);         /* ACPI, interrupt controllers */
+    RUN_LEVEL(filesystems, true); /* the root is there */
     read_configuration();
-    RUN_LEVEL(devices); /* consoles, report channel, network cards */
-    RUN_LEVEL(network);
-    RUN_LEVEL(services);
+    RUN_LEVEL(devices, true); /* consoles, report channel, network cards */
+    RUN_LEVEL(network, true);
+    RUN_LEVEL(services, true);
     exec(); /* the program's first thread is ready */
     phase_ended("exec");
     boot_done();

@@ -32,12 +32,15 @@ static uint64_t *next_table(uint64_t *entry)
     return phys_to_virt(*entry & PTE_ADDRESS);
 }
 
+static uint64_t *kernel_top;
+static uintptr_t direct_end; /* of what is mapped at DIRECT_MAP */
+
 static void map_direct(uint64_t *top)
 {
     uintptr_t end = align_up(max(boot_information.memory_end, 4 * GIB), GIB);
     const uint64_t bits = PTE_PRESENT | PTE_WRITE | PTE_LARGE | PTE_GLOBAL | PTE_NX;
 
-    for (uintptr_t p = 0; p < end; p += GIB) {
+    for (uintptr_t p = direct_end; p < end; p += GIB) {
         uintptr_t v = p + DIRECT_MAP;
         uint64_t *entry = next_table(&top[v >> 39 & 511]) + (v >> 30 & 511);
         if (cpu.gigabyte_pages) {
@@ -48,6 +51,7 @@ static void map_direct(uint64_t *top)
         for (unsigned i = 0; i < 512; i++)
             directory[i] = (p + i * MIB2) | bits;
     }
+    direct_end = max(direct_end, end);
 }
 
 static void map_kernel(uint64_t *top)
@@ -70,5 +74,16 @@ void tables_build(void)
 
     map_direct(top);
     map_kernel(top);
+    kernel_top = top;
     pte_set_top(top);
+}
+
+void tables_use(void)
+{
+    pte_set_top(kernel_top);
+}
+
+void tables_extend(void)
+{
+    map_direct(kernel_top);
 }

@@ -59,16 +59,18 @@ WEAK void lapic_eoi(void) {}
 static struct {
     interrupt_handler handler;
     void *data;
-} interrupts[VECTORS];
-static unsigned next_vector = FIRST_VECTOR;
+} interrupts[VECTORS] PER_BOOT;
+static unsigned vectors_given PER_BOOT;
 
 int interrupt_vector(interrupt_handler handler, void *data)
 {
-    if (next_vector >= LAPIC_SPURIOUS_VECTOR)
+    unsigned vector = FIRST_VECTOR + vectors_given;
+    if (vector >= LAPIC_SPURIOUS_VECTOR)
         return -ENOSPC;
-    interrupts[next_vector].handler = handler;
-    interrupts[next_vector].data = data;
-    return (int)next_vector++;
+    vectors_given++;
+    interrupts[vector].handler = handler;
+    interrupts[vector].data = data;
+    return (int)vector;
 }
 
 static void interrupt(unsigned vector)

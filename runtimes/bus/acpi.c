@@ -224,7 +224,7 @@ bool acpi_sleep_types(uint8_t *a, uint8_t *b)
     return false;
 }
 
-INIT(bus)
+START(bus)
 {
     acpi_start(boot_information.rsdp);
 }

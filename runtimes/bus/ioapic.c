@@ -39,7 +39,7 @@ struct line {
 static struct ioapic ioapics[8];
 static unsigned ioapic_count;
 static struct override overrides[16];
-static struct line *lines;
+static struct line *lines PER_BOOT;
 
 static uint32_t ioapic_read(struct ioapic *io, unsigned index)
 {
@@ -170,7 +170,7 @@ void interrupt_lines_start(void)
     }
 }
 
-INIT(bus)
+START(bus)
 {
     interrupt_lines_start();
 }

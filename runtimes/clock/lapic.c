@@ -37,9 +37,9 @@ enum {
 #define ALARM_LEAST 1000UL       /* ns: less would be over before it is set */
 #define ALARM_MOST  4000000000UL /* ns: what 32 bits hold */
 
-static volatile uint8_t *registers; /* NULL: x2APIC, by MSR */
+static volatile uint8_t *registers PER_BOOT; /* NULL: x2APIC, by MSR */
 static bool deadline;
-static int vector;
+static int vector PER_BOOT;
 static uint64_t programmed = NEVER;
 
 static void write(unsigned reg, uint32_t value)

@@ -10,7 +10,7 @@ void clocks_start(void)
     clock_real_start();
 }
 
-INIT(time)
+START(time)
 {
     clocks_start();
 }

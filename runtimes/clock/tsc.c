@@ -91,6 +91,12 @@ void clock_refine(void)
         clock_set_scale(ruler_scale(now));
 }
 
+/* The memory is written out: a resumed boot goes on from here. */
+void clock_freeze(void)
+{
+    clock_set_scale(clock_page.scale);
+}
+
 /* Cold and resumed boots: base_ns holds the time that the image had when it was frozen (0 when cold), and
  * time goes on from there. */
 void clock_start(void)

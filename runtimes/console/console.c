@@ -21,7 +21,7 @@
 
 #define FLUSH_TIME 10000000000UL /* a host that does not read holds up a power-off no longer than this */
 
-static const struct console_device *device;
+static const struct console_device *device PER_BOOT;
 static struct tty terminal;
 static bool is_terminal, listening;
 static uint64_t input_bytes, input_end = UINT64_MAX;
@@ -187,16 +187,26 @@ static int open_terminal(struct file *f)
 DEVICE(console) = {.name = "console", .major = 5, .minor = 1, .mode = 0620, .ops = &console_ops};
 DEVICE(tty) = {.name = "tty", .major = 5, .mode = 0666, .ops = &console_ops, .open = open_terminal};
 
+static struct file *standard[3]; /* our own references */
+
 /* The descriptors 0, 1 and 2; only what the app writes to 2 is kept for the report. */
 static void standard_files(void)
 {
-    static const int modes[3] = {O_RDONLY, O_WRONLY, O_WRONLY};
     for (int fd = 0; fd < 3; fd++) {
-        struct file *f = file_new(&console_ops, is_terminal ? O_RDWR : modes[fd], fd == 2 ? &terminal : NULL);
+        struct file *f = standard[fd] = file_new(&console_ops, 0, fd == 2 ? &terminal : NULL);
         assert(f);
         f->path = kstrdup("/dev/console");
+        file_get(f);
         assert(fd_install(f, fd, false) == fd);
     }
+}
+
+/* A terminal is open for both directions, whichever descriptor it is. */
+static void standard_modes(void)
+{
+    static const int modes[3] = {O_RDONLY, O_WRONLY, O_WRONLY};
+    for (int fd = 0; fd < 3; fd++)
+        standard[fd]->flags = (standard[fd]->flags & ~O_ACCMODE) | (is_terminal ? O_RDWR : modes[fd]);
 }
 
 static bool configured(const char *key, const char *value)
@@ -214,14 +224,27 @@ INIT(early)
     terminal.room = room;
 }
 
+/* Nothing is known yet of what this boot's console will be. */
+START(early)
+{
+    terminal.ended = listening = false;
+    input_bytes = 0;
+    input_end = UINT64_MAX;
+}
+
 INIT(services)
+{
+    standard_files();
+}
+
+START(services)
 {
     terminal.group = process_id;
     is_terminal = configured("tty", "1");
     terminal.plain = !is_terminal;
     terminal.ended |= !is_terminal && !configured("stdin", "console");
     listening = !terminal.ended;
-    standard_files();
+    standard_modes();
     if (listening && device && device->listen)
         device->listen();
 }

@@ -7,7 +7,7 @@
 
 static bool verbose(void)
 {
-    static signed char known; /* 0: not asked yet */
+    static signed char known PER_BOOT; /* 0: not asked yet */
     if (!known) {
         const char *value = config_get("verbose");
         known = value && strcmp(value, "1") == 0 ? 1 : -1;

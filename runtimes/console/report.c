@@ -17,18 +17,18 @@
 enum { QUEUE = 16384, KEEP = 8192, COMMAND = 128 };
 #define FLUSH_TIME 10000000000UL /* a host that does not read holds up a power-off no longer than this */
 
-static const struct report_port *port, *expected;
+static const struct report_port *port PER_BOOT, *expected PER_BOOT;
 static uint64_t expected_until;
 
 static char queue[QUEUE];
-static size_t queued;      /* bytes in the queue */
-static size_t open_at;     /* where the open event begins */
-static bool open, lost;    /* an event is being made; it did not fit */
-static bool sent_part;     /* its beginning is sent already */
-static bool wanted_memory; /* asked for while another event was open */
+static size_t queued PER_BOOT;            /* bytes in the queue */
+static size_t open_at PER_BOOT;           /* where the open event begins */
+static bool open PER_BOOT, lost PER_BOOT; /* an event is being made; it did not fit */
+static bool sent_part PER_BOOT;           /* its beginning is sent already */
+static bool wanted_memory PER_BOOT;       /* asked for while another event was open */
 
 static char kept[KEEP]; /* ring of standard error */
-static size_t kept_total;
+static size_t kept_total PER_BOOT;
 
 /* ---- the queue */
 
@@ -340,7 +340,7 @@ static void command(const char *line)
 void report_receive(const char *bytes, size_t n)
 {
     static char line[COMMAND];
-    static size_t used;
+    static size_t used PER_BOOT;
 
     for (; n; n--, bytes++) {
         if (*bytes == '\n') {

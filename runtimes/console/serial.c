@@ -22,8 +22,8 @@ enum {
 enum { STATUS_DATA = 1, STATUS_TRANSMIT_EMPTY = 0x20 };
 enum { BURST = 16, LINE = 4 };
 
-static bool present;
-static bool starved; /* input waits for the reader */
+static bool present PER_BOOT;
+static bool starved PER_BOOT; /* input waits for the reader */
 
 /* A stuck line must not hang the machine: what cannot be sent after this many looks is lost. */
 static void wait_for_room(void)
@@ -67,7 +67,7 @@ static void interrupt(void *data)
 
 static void serial_listen(void)
 {
-    static bool listening;
+    static bool listening PER_BOOT;
     if (listening) {
         if (starved)
             interrupt(NULL);
@@ -84,7 +84,7 @@ static void serial_listen(void)
 static const struct console_device serial = {
     .name = "serial", .write = serial_write, .listen = serial_listen};
 
-INIT(early)
+START(early)
 {
     out8(SCRATCH, 0x5a);
     present = in8(SCRATCH) == 0x5a;

@@ -75,8 +75,8 @@ struct console {
     uint64_t started;
 };
 
-static struct console *console; /* the first device; others are left alone */
-static struct port *console_port, *report_port_in_use;
+static struct console *console PER_BOOT; /* the first device; others are left alone */
+static struct port *console_port PER_BOOT, *report_port_in_use PER_BOOT;
 
 /* ---- a port's output */
 
@@ -535,7 +535,7 @@ uint64_t ports_expected(void)
     return console && console->control_in && !all_known() && clock_now() < until ? until : 0;
 }
 
-INIT(services)
+START(services)
 {
     if (!console || !console->control_in)
         return;

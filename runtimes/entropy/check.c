@@ -3,7 +3,7 @@
  * would notice. */
 #include "entropy.h"
 
-INIT(network)
+START(network)
 {
     if (!entropy_enough())
         boot_error(

@@ -49,7 +49,7 @@ void entropy_from_cpu(void)
         take(rdrand, 32);
 }
 
-INIT(time)
+START(time)
 {
     entropy_from_cpu();
 }

@@ -71,6 +71,13 @@ bool entropy_enough(void)
     return bits >= WANTED;
 }
 
+void entropy_forget(void)
+{
+    memset(key, 0, sizeof(key));
+    memset(pool, 0, sizeof(pool));
+    bits = 0;
+}
+
 static void stir(void)
 {
     uint64_t tsc = tsc_read();

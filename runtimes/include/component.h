@@ -91,15 +91,13 @@ TABLE(unikit_drivers, struct driver_record);
                                                                                 id_};                        \
     static const struct driver driver_##name =
 
-/* INIT(devices) { ... }: run once at boot, level by level; within a level the order is that of the
- * components' names. The levels, in order: early        nothing works yet but a stack: the serial port, the
- * command line memory       page allocator, kernel heap, address space time         clocks, timers, entropy
- *   threads      scheduler, signals
- *   bus          ACPI, interrupt controllers
- *   filesystems  root, tmpfs, proc; the boot configuration is complete after it
- *   devices      virtio discovery and drivers: console, report channel, rng, net
- *   network      TCP/IP, addresses
- *   services     what needs all of the above */
+/* INIT(devices) { ... }: run once, at power-on, level by level; within a level the order is that of the
+ * components' names. START(devices) { ... }: the same, after the level's INITs, and again each time that a
+ * frozen image resumes. The levels, in order: early        nothing works yet but a stack: the serial port,
+ * the command line memory       page allocator, kernel heap, address space time         clocks, timers,
+ * entropy threads      scheduler, signals bus          ACPI, interrupt controllers filesystems  root, tmpfs,
+ * proc; the boot configuration is complete after it devices      virtio discovery and drivers: console,
+ * report channel, rng, net network      TCP/IP, addresses services     what needs all of the above */
 typedef void (*init_function)(void);
 TABLE(unikit_init_early, init_function);
 TABLE(unikit_init_memory, init_function);
@@ -110,12 +108,27 @@ TABLE(unikit_init_filesystems, init_function);
 TABLE(unikit_init_devices, init_function);
 TABLE(unikit_init_network, init_function);
 TABLE(unikit_init_services, init_function);
+TABLE(unikit_start_early, init_function);
+TABLE(unikit_start_memory, init_function);
+TABLE(unikit_start_time, init_function);
+TABLE(unikit_start_threads, init_function);
+TABLE(unikit_start_bus, init_function);
+TABLE(unikit_start_filesystems, init_function);
+TABLE(unikit_start_devices, init_function);
+TABLE(unikit_start_network, init_function);
+TABLE(unikit_start_services, init_function);
 
-#define INIT(level)                                                                                          \
+#define INIT(level)  INIT_(init, level)
+#define START(level) INIT_(start, level)
+#define INIT_(kind, level)                                                                                   \
     DECLARE_("init " #level);                                                                                \
     static void JOIN(init_##level##_, __LINE__)(void);                                                       \
-    TABLE_RECORD(unikit_init_##level, init_function, JOIN(init_record_##level##_, __LINE__)) =               \
+    TABLE_RECORD(unikit_##kind##_##level, init_function, JOIN(init_record_##level##_, __LINE__)) =           \
         JOIN(init_##level##_, __LINE__);                                                                     \
     static void JOIN(init_##level##_, __LINE__)(void)
+
+/* A variable about the machine rather than the program: zero at power-on, and zero again when a frozen image
+ * resumes, perhaps on another machine. */
+#define PER_BOOT __attribute__((section(".bss.per_boot")))
 
 #endif

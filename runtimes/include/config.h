@@ -13,5 +13,7 @@ const char *config_each_override(const char *key, size_t i);
 /* Adds a source: text of tokens; `override` for the command line. The text is copied; the kernel
  * heap must work. */
 void config_add(const char *text, size_t length, bool override);
+/* A frozen image has another command line than when it was frozen. Values that were handed out stay. */
+void config_forget_overrides(void);
 
 #endif

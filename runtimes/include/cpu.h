@@ -44,6 +44,18 @@ extern struct cpu_features cpu;
  * cold boot and on a resumed memory image alike: all it reads is memory. */
 void cpu_up(void);
 
+/* What the CPU had when the image was frozen (boot/level.c). */
+struct cpu_level {
+    bool kept;
+    uint32_t words[4]; /* CPUID.1:ECX, 7:EBX, 80000001:ECX, 7:ECX */
+    uint32_t xsave_size;
+    uint64_t xcr0;
+};
+extern struct cpu_level cpu_level;
+void cpu_level_keep(void);
+/* Ends the boot if this CPU has less. */
+void cpu_level_check(void);
+
 struct cpuid {
     uint32_t a, b, c, d;
 };

@@ -2,6 +2,7 @@
 #ifndef UNIKIT_IMAGE_H
 #define UNIKIT_IMAGE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #define BOOT_IMAGE_MAGIC 0x3174696b696e75UL /* "unikit1" */
@@ -12,6 +13,9 @@ struct boot_image {
     uint64_t root_size;
 };
 extern struct boot_image boot_image; /* boot/start.c, in .data */
+
+/* This memory was frozen: the boot resumes it (freeze/freeze.c). */
+extern bool boot_frozen;
 
 /* PVH start info as found at boot (boot/pvh.c). */
 struct boot_information {

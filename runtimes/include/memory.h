@@ -51,6 +51,17 @@ struct page_totals {
     size_t total, free, low; /* pages: given to the allocator, free now, the least that were ever free */
 };
 struct page_totals pages_totals(void);
+/* A frozen image. The parts of RAM that were given: [start, used) was touched, up to `end` may be; false: no
+ * more.
+ */
+bool pages_range(unsigned i, uintptr_t *start, uintptr_t *used, uintptr_t *end);
+/* Free pages become zeros, and nothing is free: the last thing before the memory is written out. */
+void pages_freeze(void);
+/* What was free is free again. */
+void pages_thaw(void);
+/* Range i ends here now (not below what was used): this machine has less memory. */
+void pages_cut(unsigned i, uintptr_t end);
+
 /* Bytes of RAM that the machine has, whoever uses them (boot/pvh.c). */
 size_t machine_memory(void);
 

@@ -39,5 +39,7 @@ void report_memory(void);
 
 /* The machine goes off with this status. (boot/power.c) */
 noreturn void power_off(int status);
+/* At once: without what waits to be told. */
+noreturn void machine_off(int status);
 
 #endif

@@ -59,6 +59,8 @@ extern int threads_count;
  * thread_ready(). */
 struct thread *thread_create(const struct registers *user, uintptr_t fs_base);
 struct thread *thread_by_tid(int tid);
+/* It gets a tid that was not used before. */
+void thread_renew(struct thread *);
 void thread_ready(struct thread *);
 noreturn void thread_exit(int status); /* of the current thread; the last one ends the process */
 
@@ -70,6 +72,17 @@ extern bool reschedule; /* set by wake-ups and the slice timer, read on the way 
 
 /* The whole process ends: report, power-off. signal 0: by exit_group(status). */
 noreturn void process_exit(int status, int signal);
+
+/* ---- freezing (freeze/) */
+/* Did the program say that its next fork is the one? */
+bool freeze_wanted(void);
+/* The memory becomes an image. Comes back when that image resumes: 0; or at once: -errno, it cannot. */
+int freeze(void);
+/* Timers that a fork's child does not inherit (signals/). */
+bool itimer_armed(void);
+bool posix_timer_armed(void);
+/* The image resumes: the frozen thread is ready. */
+void thaw(void);
 
 /* ---- waiting
  * A
@@ -119,6 +132,7 @@ void thread_wake(
 uint64_t clock_now(void); /* CLOCK_MONOTONIC: ns since power-on, continues over a freeze */
 int64_t clock_real(void); /* CLOCK_REALTIME: ns since 1970 */
 void clock_set_real(int64_t ns);
+void clock_freeze(void); /* the memory is written out: time stands until it resumes */
 
 struct timer {
     struct timer *child, *next, *prev; /* the heap's (clock/timers.c) */

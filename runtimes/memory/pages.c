@@ -259,6 +259,55 @@ unsigned page_users(const void *page)
     return range ? record_in(range, phys)->users : 2;
 }
 
+/* ---- a frozen image */
+
+bool pages_range(unsigned i, uintptr_t *start, uintptr_t *used, uintptr_t *end)
+{
+    if (i >= range_count)
+        return false;
+    *start = virt_to_phys(ranges[i].pages);
+    *used = ranges[i].frontier;
+    *end = ranges[i].end;
+    return true;
+}
+
+void pages_freeze(void)
+{
+    for (unsigned order = 0; order < ORDERS; order++) {
+        while (!list_empty(&free_blocks[order])) {
+            struct list *block = free_blocks[order].next;
+            block_take(block, order);
+            memset(block, 0, PAGE_SIZE << order);
+        }
+    }
+}
+
+void pages_thaw(void)
+{
+    for (unsigned i = 0; i < range_count; i++) {
+        struct range *range = &ranges[i];
+        for (uintptr_t at = range->start; at < range->frontier;) {
+            const struct page *record = record_in(range, at);
+            unsigned order = record->order;
+            if (record->free)
+                block_put(range, at, order);
+            at += PAGE_SIZE << order;
+        }
+    }
+}
+
+void pages_cut(unsigned i, uintptr_t end)
+{
+    size_t less;
+
+    assert(i < range_count && end >= ranges[i].frontier && end <= ranges[i].end);
+    less = (ranges[i].end - end) >> PAGE_SHIFT;
+    ranges[i].end = end;
+    totals.total -= less;
+    totals.free -= less;
+    totals.low = totals.free;
+}
+
 struct page_totals pages_totals(void)
 {
     return totals;

@@ -100,7 +100,7 @@ int network_device_add(struct network_device *device)
     return 0;
 }
 
-INIT(network)
+START(network)
 {
     start();
     for (unsigned i = 0; i < interface_count; i++)

@@ -36,7 +36,7 @@ void port_announce(uint16_t port, const char *protocol)
         uint16_t port;
         char protocol;
     } told[128];
-    static unsigned count;
+    static unsigned count PER_BOOT;
     for (unsigned i = 0; i < count; i++)
         if (told[i].port == port && told[i].protocol == protocol[0])
             return;

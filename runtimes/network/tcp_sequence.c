@@ -37,7 +37,7 @@ static uint64_t siphash(const uint64_t key[2], const uint64_t *words, unsigned c
 
 u32_t network_tcp_isn(const ip_addr_t *local, u16_t local_port, const ip_addr_t *remote, u16_t remote_port)
 {
-    static uint64_t key[2];
+    static uint64_t key[2] PER_BOOT;
     if (!key[0])
         random_bytes(key, sizeof(key));
     uint64_t words[5] = {0};

@@ -11,7 +11,7 @@
 char process_hostname[65] = "unikit";
 static char domain[65] = "(none)";
 
-INIT(services)
+START(services)
 {
     const char *name = config_get("hostname");
     if (name && *name)

@@ -25,6 +25,14 @@ INIT(threads)
         alarm_init(&alarms[i], i == ITIMER_REAL ? CLOCK_KIND_MONOTONIC : CLOCK_KIND_PROCESS, 0, fire);
 }
 
+bool itimer_armed(void)
+{
+    for (int i = 0; i < TIMERS; i++)
+        if (alarms[i].active)
+            return true;
+    return false;
+}
+
 static struct __kernel_old_timeval timeval_of(int64_t ns)
 {
     return (struct __kernel_old_timeval){ns / SECOND, ns % SECOND / 1000};

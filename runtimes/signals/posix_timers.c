@@ -19,6 +19,14 @@ struct posix_timer {
 
 static struct posix_timer *timers[MOST];
 
+bool posix_timer_armed(void)
+{
+    for (int i = 0; i < MOST; i++)
+        if (timers[i] && timers[i]->alarm.active)
+            return true;
+    return false;
+}
+
 static void fire(struct alarm *a, uint64_t times)
 {
     struct posix_timer *p = container_of(a, struct posix_timer, alarm);

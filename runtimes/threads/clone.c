@@ -7,6 +7,7 @@
 #include <linux/sched.h>
 #include "internal.h"
 #include "memory.h"
+#include "process.h"
 #include "report.h"
 
 #define CLONE_NEEDED (CLONE_VM | CLONE_SIGHAND | CLONE_THREAD)
@@ -15,6 +16,31 @@
     (CLONE_FS | CLONE_FILES | CLONE_SYSVSEM | CLONE_IO | CLONE_DETACHED | CLONE_UNTRACED | CLONE_PTRACE)
 #define CLONE_DONE (CLONE_SETTLS | CLONE_PARENT_SETTID | CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID)
 
+/* freeze/: this fork is where the memory becomes an image. */
+WEAK bool freeze_wanted(void)
+{
+    return false;
+}
+WEAK int freeze(void)
+{
+    return -ENOSYS;
+}
+
+/* The program goes on as the child of that fork, perhaps on another machine. */
+static long become_child(uint64_t flags, uintptr_t child_tid)
+{
+    int error = freeze();
+    if (error)
+        return error;
+    thread_renew(current);
+    process_id = current->tid;
+    if (flags & CLONE_CHILD_CLEARTID)
+        current->clear_tid = child_tid;
+    if (flags & CLONE_CHILD_SETTID)
+        (void)put_user((int __user *)child_tid, current->tid);
+    return 0;
+}
+
 /* signals/: a new thread begins with its maker's mask. */
 static long make(uint64_t flags, uintptr_t stack, uintptr_t parent_tid, uintptr_t child_tid, uintptr_t tls)
 {
@@ -22,6 +48,8 @@ static long make(uint64_t flags, uintptr_t stack, uintptr_t parent_tid, uintptr_
         (flags & (CLONE_THREAD | CLONE_SIGHAND)) == CLONE_THREAD)
         return -EINVAL;
     if ((flags & CLONE_NEEDED) != CLONE_NEEDED) {
+        if (!(flags & (CLONE_VM | CLONE_THREAD)) && freeze_wanted())
+            return become_child(flags, child_tid);
         missing_call(flags & CLONE_VFORK ? __NR_vfork : __NR_fork, current->user->rip);
         return -ENOSYS;
     }

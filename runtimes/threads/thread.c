@@ -77,6 +77,11 @@ struct thread *thread_create(const struct registers *user, uintptr_t fs_base)
     return t;
 }
 
+void thread_renew(struct thread *t)
+{
+    t->tid = tid_new();
+}
+
 void thread_free(struct thread *t)
 {
     if (t == &boot_thread)
@@ -97,8 +102,11 @@ struct thread *thread_by_tid(int tid)
     return NULL;
 }
 
-INIT(threads)
+START(threads)
 {
     list_init(&boot_thread.all);
+    list_init(&boot_thread.run);
+    boot_thread.state = THREAD_RUNNING;
+    boot_thread.since = 0;
     current = &boot_thread;
 }

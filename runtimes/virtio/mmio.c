@@ -44,7 +44,7 @@ struct mmio_device {
     volatile uint8_t *registers;
     bool has_interrupt;
 };
-static struct mmio_device *mmio_devices;
+static struct mmio_device *mmio_devices PER_BOOT;
 
 static struct mmio_device *mmio_of(struct virtio_device *device)
 {
@@ -270,7 +270,7 @@ void virtio_mmio_discover(void)
             mmio_found(r.base, r.size, r.line, r.level, r.low);
 }
 
-INIT(devices)
+START(devices)
 {
     virtio_mmio_discover();
 }

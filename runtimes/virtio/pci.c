@@ -50,7 +50,7 @@ struct pci_device {
     struct pci_entry entries[QUEUES + 1];
     bool has_line;
 };
-static struct pci_device *pci_devices;
+static struct pci_device *pci_devices PER_BOOT;
 
 static struct pci_device *pci_of(struct virtio_device *device)
 {
@@ -297,7 +297,7 @@ void virtio_pci_discover(void)
     pci_scan(pci_found);
 }
 
-INIT(devices)
+START(devices)
 {
     virtio_pci_discover();
 }

@@ -43,9 +43,10 @@ def kernel(*, boot_image: bool = True, magic: int = BOOT_MAGIC, extra: tuple[Sym
     body += section(".strtab", 3, 0, 0, places[1])
     body += section(".shstrtab", 3, 0, 0, places[2])
     header = b"\x7fELF\x02\x01\x01" + bytes(9)
-    header += struct.pack("<HHIQQQIHHHHHH", 2, 62, 1, TEXT, 64, shoff, 0, 64, 56, 1, 64, 5, 4)
+    header += struct.pack("<HHIQQQIHHHHHH", 2, 62, 1, TEXT, 64, shoff, 0, 64, 56, 2, 64, 5, 4)
     body[: len(header)] = header
     load = struct.pack("<IIQQQQQQ", 1, 6, at, KERNEL_VIRTUAL + TEXT, TEXT, len(data), len(data), 0x1000)
+    load += struct.pack("<IIQQQQQQ", 4, 4, at + 24, KERNEL_VIRTUAL + TEXT + 24, TEXT + 24, 20, 20, 4)
     body[64 : 64 + len(load)] = load
     return bytes(body)
 

@@ -21,10 +21,10 @@ MANIFEST = Manifest(
 )  # fmt: skip
 
 
-def make(folder: Path, content: bytes = b"root" * 3000) -> image.Image:
+def make(folder: Path, content: bytes = b"root" * 3000, more: dict[str, bytes] | None = None) -> image.Image:
     root = folder / "root"
     root.write_bytes(content)
-    return image.make(elf.kernel(), root, MANIFEST, folder / "app.img")
+    return image.make(elf.kernel(), root, MANIFEST, folder / "app.img", more)
 
 
 def test_what_was_written_is_read_back(tmp_path: Path) -> None:

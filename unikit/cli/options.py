@@ -8,6 +8,8 @@ from typing import Any, TypeVar
 
 import click
 
+from unikit import settings
+
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
@@ -24,6 +26,16 @@ def build(function: Function) -> Function:
 def asked(function: Function) -> Function:
     """What a question is asked of."""
     return click.argument("app", default=".", metavar="[APP]")(function)
+
+
+def freezing(function: Function) -> Function:
+    """What every verb takes that makes an image."""
+    function = click.option(
+        "--cpu-level", type=click.Choice(settings.CPU_LEVELS), help="What a frozen image wants of its CPU."
+    )(function)
+    return click.option(
+        "--freeze/--cold", default=None, help="Make the memory of the started application the image (docs/freeze.md)."
+    )(function)
 
 
 def output(function: Function) -> Function:

@@ -16,14 +16,24 @@ from unikit.errors import ExitCode, UserError
 @click.argument("app")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="The image's file (default: NAME.img).")
 @options.build
+@options.freezing
 @options.output
-def command(app: str, output: Path | None, python: str | None, lwip: Path | None, machine: bool, quiet: bool) -> None:
+def command(
+    app: str,
+    output: Path | None,
+    python: str | None,
+    lwip: Path | None,
+    freeze: bool | None,
+    cpu_level: str | None,
+    machine: bool,
+    quiet: bool,
+) -> None:
     """Build the bootable image of APP.
 
     APP is a script, a folder with a __main__.py or a pyproject.toml, or module:attribute of a WSGI or ASGI application.
     """
     with reporting(machine, quiet) as progress:
-        made = pipeline.image_of(pipeline.Request(app, python, lwip), progress)
+        made = pipeline.image_of(pipeline.Request(app, python, lwip, freeze, cpu_level), progress)
         out = output or Path(f"{made.manifest.name}.img")
         try:
             shutil.copyfile(made.path, out)

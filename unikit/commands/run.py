@@ -33,6 +33,7 @@ from unikit.progress import Progress
 @click.option("--verbose", is_flag=True, help="Show the kernel's messages.")
 @click.option("--qemu-option", multiple=True, hidden=True, help="A further argument of QEMU.")
 @options.build
+@options.freezing
 @options.output
 def command(
     app: str,
@@ -51,6 +52,8 @@ def command(
     qemu_option: tuple[str, ...],
     python: str | None,
     lwip: Path | None,
+    freeze: bool | None,
+    cpu_level: str | None,
     machine: bool,
     quiet: bool,
 ) -> None:
@@ -80,7 +83,7 @@ def command(
         if boot.is_image(Path(app)):
             found = image.read(Path(app))
         else:
-            found = pipeline.image_of(pipeline.Request(app, python, lwip), progress)
+            found = pipeline.image_of(pipeline.Request(app, python, lwip, freeze, cpu_level), progress)
         outcome = boot.run(found, chosen, progress, output=_json_console(progress) if machine else None)
         progress.event("exit", status=outcome.status)
         sys.exit(outcome.status)

@@ -16,6 +16,8 @@ import os
 import sys
 from typing import Any
 
+import freeze_point  # type: ignore[import-not-found] # beside this file, which is run as a script
+
 UNCHECKED = 0b01
 
 # What `python FILE` and `python -m MODULE` set before the first line of the program runs. Only expressions and dunder
@@ -69,7 +71,10 @@ def compiled(job: dict[str, Any]) -> bytes:
         content = file.read()
     tree: ast.Module | bytes = content
     if job.get("start"):
-        tree = started(ast.parse(content, job["name"]), job["name"], job["start"])
+        parsed = ast.parse(content, job["name"])
+        if job["start"]["freeze"]:
+            parsed = freeze_point.insert(parsed)
+        tree = started(parsed, job["name"], job["start"])
     code = compile(tree, job["name"], "exec", dont_inherit=True)
     header = importlib.util.MAGIC_NUMBER + UNCHECKED.to_bytes(4, "little") + importlib.util.source_hash(content)
     return header + marshal.dumps(code)

@@ -1,0 +1,157 @@
+/* freeze.c - the program's memory becomes an image: docs/freeze.md.
+ *
+ * To the program it is a fork(2): the child is what resumes, on each machine that boots the image. Before it
+ * the program says so by writing to /dev/unikit/freeze, which is there to be opened only while an image is
+ * made (the boot configuration's `freeze=1`).
+ *
+ * What is written out is the machine's memory, by the host, when the machine is off. For it to be a whole
+ * image, registers are in memory by then, what is not in use is zero, secrets are gone, and the record below
+ * says where the rest is. The thread's side of it is an ordinary switch to another stack; the resumed boot
+ * switches back.
+ */
+#include <linux/fcntl.h>
+
+#include "../boot/registers.h"
+#include "../threads/internal.h"
+#include "config.h"
+#include "cpu.h"
+#include "entropy.h"
+#include "file.h"
+#include "freeze.h"
+#include "image.h"
+#include "memory.h"
+#include "report.h"
+
+#define RANGES 64
+
+/* What the host looks for in the memory: physical ranges [start, end), 0 after the last (unikit/frozen.py).
+ */
+static struct {
+    uint64_t magic, count;
+    uint64_t ranges[RANGES][2];
+} record;
+
+extern char kernel_start[], kernel_end[], start_stack[START_STACK_SIZE];
+
+bool boot_frozen;
+
+static bool wanted;
+static struct thread *frozen;
+
+bool freeze_wanted(void)
+{
+    return wanted;
+}
+
+static void add(uintptr_t start, uintptr_t end)
+{
+    assert(record.count < RANGES);
+    record.ranges[record.count][0] = start;
+    record.ranges[record.count++][1] = end;
+}
+
+static noreturn void write_out(void)
+{
+    uintptr_t start, used, end;
+
+    report_begin("frozen");
+    report_hex("record", virt_to_phys(&record));
+    report_end();
+    report_flush();
+
+    /* Nobody is told anything from here on: it would be frozen half said. */
+    boot_frozen = true;
+    wanted = false;
+    cpu_level_keep();
+    entropy_forget();
+    pages_freeze();
+    record.magic = BOOT_IMAGE_MAGIC;
+    record.count = 0;
+    add(virt_to_phys(kernel_start), virt_to_phys(kernel_end));
+    for (unsigned i = 0; pages_range(i, &start, &used, &end); i++)
+        add(start, used);
+    clock_freeze();
+    machine_off(0);
+}
+
+int freeze(void)
+{
+    struct thread *t = current;
+
+    wanted = false;
+    if (freeze_refused())
+        return -EBUSY;
+    fpu_copy_current(t->fpu);
+    fpu_forget(t);
+    t->fs_base = fs_base_read();
+    t->gs_base = gs_base_read();
+    t->state = THREAD_WAITING;
+    frozen = t;
+    /* On the stack of the boot, which is over: laid out as thread.c does it for a new thread. */
+    uintptr_t *frame = (uintptr_t *)(void *)(start_stack + START_STACK_SIZE) - 2;
+    *frame = (uintptr_t)write_out;
+    frame[1] = 0;
+    for (int i = 0; i < 6; i++)
+        *--frame = 0;
+    switch_stacks(&t->saved_sp, (uintptr_t)frame);
+    switch_finish();
+    return 0;
+}
+
+void thaw(void)
+{
+    thread_wake(frozen);
+    timers_run(); /* the alarm of this machine is not set yet */
+}
+
+/* ---- how the program says it, and what it asks afterwards */
+
+static int open_freeze(struct file *file)
+{
+    (void)file;
+    return config_get("freeze") ? 0 : -ENXIO;
+}
+
+/* "freeze": the next fork. Anything else is a reason not to, for the host. */
+static ssize_t write_freeze(struct file *file, struct io *io, uint64_t *pos)
+{
+    static char text[4096];
+    ssize_t n = io_take(io, text, sizeof(text));
+
+    (void)file, (void)pos;
+    if (n <= 0)
+        return n;
+    if (n == 6 && memcmp(text, "freeze", 6) == 0) {
+        wanted = true;
+    } else {
+        report_begin("refused");
+        report_string("text", text, (size_t)n);
+        report_end();
+    }
+    return n;
+}
+
+static const struct file_ops freeze_ops = {.write = write_freeze, .kind = "freeze"};
+
+DEVICE(freeze) = {.name = "unikit/freeze",
+                  .major = 10,
+                  .minor = 223,
+                  .mode = 0600,
+                  .ops = &freeze_ops,
+                  .open = open_freeze};
+
+/* This boot's environment and arguments, each with a letter in front and a NUL behind: what is not the
+ * program's memory any more is asked for here. */
+static void show_boot(struct text_sink *out)
+{
+    const char *(*each)(const char *, size_t) =
+        config_each_override("arg", 0) ? config_each_override : config_each;
+    const char *value;
+
+    for (size_t i = 0; (value = config_each("env", i)); i++)
+        text_put(out, "e%s%c", value, 0);
+    for (size_t i = 0; (value = each("arg", i)); i++)
+        text_put(out, "a%s%c", value, 0);
+}
+
+TEXT_FILE(boot) = {.path = "/proc/unikit/boot", .show = show_boot};

@@ -1,0 +1,12 @@
+"""A socket is open when the program would be frozen."""
+
+import socket
+
+LISTENER = socket.create_server(("127.0.0.1", 8080))
+
+
+def main():
+    LISTENER.accept()
+
+
+main()

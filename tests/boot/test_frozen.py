@@ -1,0 +1,116 @@
+"""Frozen images: what stays, what is each boot's own, what cannot be frozen, and where they resume."""
+
+from __future__ import annotations
+
+import http.client
+import itertools
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests import images
+from tests.guest import run, start
+from unikit import machine
+from unikit.errors import ExitCode, UserError
+
+HERE = Path(__file__).resolve().parent / "frozen"
+BOOTS = 5
+
+
+def build(name: str, **options: Any) -> images.Image:
+    return images.build(HERE / f"{name}.py", freeze=True, **options)
+
+
+def say(name: str, **options: Any) -> Any:
+    result = run(build(name), **options)
+    assert result.status == 0 and result.log.missing == [], result.console
+    return json.loads(result.words[0])
+
+
+def test_the_program_goes_on_as_the_child_of_a_fork() -> None:
+    environment = {"NAME": "one\ntwo", "GIVEN": ""}
+    said = say("state", arguments=["a b", "ä"], environment=environment, tokens=[("hostname", "h")])
+    before, now = said["before"], said["now"]
+    assert now["pid"] != before["pid"] and said["rings"] == ["before", "child"] and said["kept"] == "from before"
+    assert 0 < now["monotonic"] - before["monotonic"] < 60, "the clock goes on"
+    assert abs(said["clock"] - time.time()) < 60, "the date is today's"
+    assert before["argv"] == [] and now["argv"] == ["a b", "ä"]
+    assert now["environment"] == {"BAKED": "set by the program", **environment}
+    assert before["host"] == "state" and now["host"] == "h"
+
+
+def test_no_two_boots_have_the_same_random_numbers() -> None:
+    boots = [say("state") for _ in range(BOOTS)]
+    for kind in boots[0]["now"]["random"]:
+        values = [boot["now"]["random"][kind] for boot in boots]
+        assert len({boots[0]["before"]["random"][kind], *values}) == BOOTS + 1, f"{kind}: {values}"
+
+
+def test_hooks_run_around_a_freeze_of_the_programs_own() -> None:
+    result = run(build("hooks"))
+    assert result.status == 0, result.console
+    assert result.words == ["True True before 2, before 1, after 1, after 2"]
+
+
+def test_the_same_program_runs_cold() -> None:
+    result = run(images.build(HERE / "hooks.py"))
+    assert result.status == 0, result.console
+    assert result.words == ["False False "]
+
+
+@pytest.mark.parametrize(
+    ("name", "reason", "detail"),
+    [
+        ("thread", "thread 101 (python3.11) is running", "waiting.wait()"),
+        ("listening", "file descriptor 3 is a network socket", "laddr=('127.0.0.1', 8080)"),
+        ("alarm", "a timer is running (setitimer)", "setitimer"),
+    ],
+)
+def test_what_cannot_be_frozen_is_named(name: str, reason: str, detail: str) -> None:
+    with pytest.raises(UserError) as caught:
+        build(name)
+    assert caught.value.code == ExitCode.FREEZE and caught.value.hint
+    told = "\n".join(caught.value.details)
+    assert reason in told or reason.replace("python3.11", "") in told, told
+    assert detail in told, told
+
+
+def test_a_program_that_ends_too_early_says_why() -> None:
+    with pytest.raises(UserError, match="ended with status 1 before") as caught:
+        build("ends")
+    assert "nothing is configured" in caught.value.details
+
+
+@pytest.mark.parametrize("profile", machine.names())
+@pytest.mark.parametrize(("memory", "free"), [(48, 14), (1024, 900), (6144, 5700)])
+def test_resumes_on_every_machine_with_any_memory(profile: str, memory: int, free: int) -> None:
+    result = run(build("memory"), profile=profile, memory=memory, environment={"FREE": str(free)})
+    assert result.status == 0, result.console
+    said = result.log.memory
+    assert said and 0.7 * memory < said["total"] / 2**20 <= memory
+
+
+def test_a_machine_that_is_too_small_is_told() -> None:
+    result = run(build("memory"), memory=20, environment={"FREE": "1"})
+    said = result.log.error or result.log.oom
+    assert result.status != 0 and (said or "memory" in result.console), result
+
+
+def test_a_lesser_cpu_is_refused_with_a_sentence() -> None:
+    result = run(build("state"), extra=["-cpu", "qemu64,+rdrand"])
+    assert result.log.error and result.log.error["code"] == "cpu" and result.status is None
+    assert "sse4.2" in result.log.error["message"]
+
+
+def test_a_service_answers_on_another_machine() -> None:
+    for profile, kind in itertools.product(machine.names(), ["dhcp", "10.0.2.77/24"]):
+        with start(build("service"), profile=profile, ports=[8080], tokens=[("ip", kind)]) as guest:
+            guest.wait_listening(8080)
+            if kind != "dhcp":
+                continue  # user-mode networking leads to the address that it gives out
+            connection = http.client.HTTPConnection("127.0.0.1", guest.port(8080), timeout=60)
+            connection.request("GET", "/")
+            assert connection.getresponse().read() == b"10.0.2.15"

@@ -1,0 +1,84 @@
+"""The image made of a guest's memory: what is written, where, and what is left out."""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+
+import pytest
+from elftools.elf.elffile import ELFFile
+
+from tests.unit.test_image import make
+from unikit import frozen, image
+from unikit.errors import UserError
+
+PAGE = image.PAGE
+RECORD = 0x101200  # in the kernel's pages, which stay as they are
+
+
+def memory(ranges: list[tuple[int, int]], pages: dict[int, bytes], magic: int = image.BOOT_MAGIC) -> bytes:
+    """A guest's memory: its record, and some pages that are not zero."""
+    content = bytearray(0x400000)
+    for at, data in pages.items():
+        content[at : at + len(data)] = data
+    struct.pack_into("<QQ", content, RECORD, magic, len(ranges))
+    for i, pair in enumerate(ranges):
+        struct.pack_into("<QQ", content, RECORD + 16 + 16 * i, *pair)
+    return bytes(content)
+
+
+def test_pages_that_are_zero_are_left_out() -> None:
+    far = 0x200000 + (frozen.GAP + 5) * PAGE
+    content = memory([(0x101000, 0x102000), (0x200000, 0x300000)], {0x200000: b"a", 0x203000: b"b", far: b"c"})
+    segments, end = frozen.read(content, RECORD)
+    assert [(s.address, len(s.data)) for s in segments] == [(0x101000, PAGE), (0x200000, 4 * PAGE), (far, PAGE)]
+    assert end == 0x300000
+
+
+@pytest.mark.parametrize(
+    ("ranges", "magic"),
+    [
+        ([], image.BOOT_MAGIC),
+        ([(0x1000, 0x2000)], 1),
+        ([(0x2000, 0x1000)], image.BOOT_MAGIC),
+        ([(0, 1 << 40)], image.BOOT_MAGIC),
+    ],
+)
+def test_a_record_that_makes_no_sense_is_refused(ranges: list[tuple[int, int]], magic: int) -> None:
+    with pytest.raises(UserError, match="could not be read"):
+        frozen.read(memory(ranges, {}, magic), RECORD)
+    with pytest.raises(UserError, match="could not be read"):
+        frozen.read(memory(ranges, {}, magic), 0x3FFFFC)
+
+
+def test_the_image_is_read_back_and_has_its_parts_in_place(tmp_path: Path) -> None:
+    cold = make(tmp_path, more={".unikit.other": b"more"})
+    content = memory([(0x101000, 0x102000), (0x200000, 0x300000)], {0x200000: b"a" * 5000})
+    segments, _ = frozen.read(content, RECORD)
+    out = tmp_path / "frozen.img"
+    manifest = cold.manifest
+    out.write_bytes(frozen.assemble(cold.path.read_bytes(), segments, manifest))
+    made = image.read(out)
+    assert made.manifest.name == manifest.name and made.manifest.root_sha256 == manifest.root_sha256
+    with out.open("rb") as stream:
+        file = ELFFile(stream)
+        loads = list(file.iter_segments("PT_LOAD"))
+        assert [part["p_paddr"] for part in loads] == [0x101000, 0x200000, 0x103000]
+        assert all(part["p_offset"] % PAGE == 0 for part in loads)
+        assert loads[1].data() == content[0x200000:0x202000]
+        assert loads[-1].data() == file.get_section_by_name(".unikit.root").data()
+        assert file.get_section_by_name(".unikit.other").data() == b"more"
+        note = next(file.iter_segments("PT_NOTE"))
+        assert note["p_paddr"] == 0x101018 and note.data() == content[0x101018 : 0x101018 + 20]
+        assert file["e_entry"] == 0x101000
+
+
+def test_a_damaged_image_is_found(tmp_path: Path) -> None:
+    cold = make(tmp_path)
+    segments, _ = frozen.read(memory([(0x101000, 0x102000)], {}), RECORD)
+    body = bytearray(frozen.assemble(cold.path.read_bytes(), segments, cold.manifest))
+    body[0x1000 + 0x200] ^= 1
+    out = tmp_path / "frozen.img"
+    out.write_bytes(body)
+    with pytest.raises(UserError, match="damaged"):
+        image.read(out)

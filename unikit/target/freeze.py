@@ -1,0 +1,148 @@
+"""The module `unikit` as the application sees it: in the guest it is this file, elsewhere `unikit` has its names.
+
+    import unikit
+
+    @unikit.before_freeze      # runs before the memory is frozen, the last registered first
+    @unikit.after_thaw         # runs in each boot of the frozen image, the first registered first
+    unikit.freeze()            # freeze here, rather than where `unikit build --freeze` would by itself
+
+Outside a `unikit build --freeze` all of it does nothing: the functions are registered and never called.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+Hook = TypeVar("Hook", bound=Callable[[], Any])
+
+DEVICE = "/dev/unikit/freeze"
+BOOT = "/proc/unikit/boot"
+REFUSED = 75  # EX_TEMPFAIL: the build says why
+
+_before: list[Callable[[], Any]] = []
+_after: list[Callable[[], Any]] = []
+_frozen = False
+
+
+def before_freeze(function: Hook) -> Hook:
+    """Call `function` before the memory is frozen: the place to close what cannot be frozen."""
+    _before.append(function)
+    return function
+
+
+def after_thaw(function: Hook) -> Hook:
+    """Call `function` when a frozen image has resumed: the place to open it again."""
+    _after.append(function)
+    return function
+
+
+def freeze() -> bool:
+    """Freeze the program here, once, if an image is being made; true in a boot of that image.
+
+    The call returns as os.fork() does in the child: handlers of os.register_at_fork() have run, the process has
+    another number, `os.environ` and `sys.argv` are those of this boot."""
+    global _frozen
+    if _frozen:
+        return True
+    try:
+        device = os.open(DEVICE, os.O_WRONLY | os.O_CLOEXEC)
+    except OSError:
+        return False  # no image is being made
+    for function in reversed(_before):
+        function()
+    import gc
+
+    gc.collect()
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:
+            stream.flush()
+    known = _boot()
+    os.write(device, b"freeze")
+    os.close(device)
+    try:
+        os.fork()
+    except OSError as error:
+        _refused(error)
+    _frozen = True
+    _thaw(known)
+    return True
+
+
+def _boot() -> tuple[dict[str, str], list[str]]:
+    """Environment and arguments of this boot."""
+    environment, arguments = {}, []
+    with open(BOOT, "rb", buffering=0) as file:
+        items = file.readall().split(b"\0")
+    for item in items:
+        if item[:1] == b"e":
+            key, _, value = os.fsdecode(item[1:]).partition("=")
+            environment[key] = value
+        elif item[:1] == b"a":
+            arguments.append(os.fsdecode(item[1:]))
+    return environment, arguments
+
+
+def _thaw(before: tuple[dict[str, str], list[str]]) -> None:
+    """What belongs to the boot, and not to the program, becomes this boot's."""
+    environment, arguments = _boot()
+    old, given = before
+    for key in old:
+        if key not in environment and os.environ.get(key) == old[key]:
+            del os.environ[key]
+    for key, value in environment.items():
+        if old.get(key) != value:
+            os.environ[key] = value
+    if arguments != given:
+        end = len(given)
+        for argv in (sys.argv, sys.orig_argv):
+            if not end or argv[-end:] == given:
+                argv[len(argv) - end :] = arguments
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None and stream.isatty():
+            stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+    if old.get("TZ") != environment.get("TZ") and "time" in sys.modules:
+        sys.modules["time"].tzset()
+    _renew()
+    for function in _after:
+        function()
+
+
+def _renew() -> None:
+    """What modules keep that must not be the same in every boot, where a fork alone does not change it."""
+    modules = sys.modules
+    if "numpy.random" in modules:
+        modules["numpy.random"].seed()  # the legacy global generator
+    if "uuid" in modules:
+        modules["uuid"].__dict__.update(_node=None, _last_timestamp=None)
+    if "multiprocessing.process" in modules:
+        modules["multiprocessing.process"].current_process().authkey = os.urandom(32)
+    if "platform" in modules:
+        modules["platform"].__dict__["_uname_cache"] = None  # holds the host name
+
+
+def _refused(error: OSError) -> None:
+    """Tell the build what the kernel cannot know, and end: the guest is not a service."""
+    lines = []
+    threading = sys.modules.get("threading")
+    if threading is not None:
+        import traceback
+
+        frames = sys._current_frames()
+        for thread in threading.enumerate():
+            if thread is not threading.current_thread():
+                stack = traceback.format_stack(frames.get(thread.ident)) if thread.ident in frames else []
+                lines += [f"thread {thread.name!r} ({thread.native_id}) is in", "".join(stack).rstrip()]
+    if "socket" in sys.modules:
+        import gc
+
+        kind = sys.modules["socket"].socket
+        lines += [f"open: {thing!r}" for thing in gc.get_objects() if isinstance(thing, kind) and thing.fileno() >= 0]
+    text = "\n".join(lines or [str(error)])
+    try:
+        device = os.open(DEVICE, os.O_WRONLY | os.O_CLOEXEC)
+        os.write(device, os.fsencode(text)[:4096])
+    finally:
+        os._exit(REFUSED)
