@@ -11,6 +11,7 @@ from unikit import cache
 from unikit.errors import ExitCode, UserError
 from unikit.interpreter import TARGET, environment
 from unikit.model import Interpreter, Start, digest, digest_file
+from unikit.source import MODULES
 
 WORKERS = 2
 
@@ -34,7 +35,8 @@ class Compiled:
 
 def compile_all(python: Interpreter, units: list[Unit]) -> Compiled:
     """Compile what is not in the cache."""
-    programs = [digest_file(TARGET / name) for name in ("compile.py", "freeze_point.py", "one_process.py")]
+    names = ("compile.py", "freeze_point.py", "one_process.py", "known_modules.py")
+    programs = [digest_file(TARGET / name) for name in names]
     compiler = digest(python.magic, python.version, programs)
     files = {u: cache.entry("pyc", digest(compiler, digest_file(u.source), u.guest, u.start), ".pyc") for u in units}
     todo = [u for u in units if not files[u].exists()]
@@ -55,7 +57,8 @@ def _begin(python: Interpreter, units: list[Unit], files: dict[Unit, Path]) -> s
         job: dict[str, object] = {"source": str(unit.source), "output": str(files[unit]), "name": unit.guest}
         if unit.start is not None:
             start = asdict(unit.start)
-            jobs.append({**job, "start": {**start, "paths": list(unit.start.paths), "folder": "/.unikit"}})
+            places = {"paths": list(unit.start.paths), "folder": "/.unikit", "table": MODULES}
+            jobs.append({**job, "start": {**start, **places}})
         else:
             jobs.append(job)
     process = subprocess.Popen(

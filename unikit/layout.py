@@ -10,7 +10,7 @@ from pathlib import Path
 import jinja2
 
 from unikit import paths
-from unikit.model import BootSettings, FileKind, ImageFile, Layer, Natives
+from unikit.model import BootSettings, FileKind, ImageFile, Interpreter, Layer, Natives
 
 FOLDERS = {
     "/dev": 0o755, "/proc": 0o555, "/sys": 0o555, "/run": 0o755, "/tmp": 0o1777, "/var": 0o755, "/var/tmp": 0o1777,
@@ -147,12 +147,17 @@ def fixed(natives: Natives) -> Iterator[ImageFile]:
                 yield ImageFile(
                     f"{LOCALE}/{file.relative_to(LOCALE).as_posix()}", FileKind.FILE, 0o644, "runtime", file
                 )
-    search = natives.imports.source.python.guest_site
-    sites = natives.imports.source.python.guest_sites
+    python = natives.imports.source.python
     packages = any(m.layer == "dependencies" for m in natives.imports.modules)
-    if packages and sites and search not in sites:
-        # this interpreter looks for packages elsewhere (Debian's dist-packages): the last of its folders leads to ours
-        yield link(sites[-1], search, "interpreter")
+    if packages and (searched := searched_site(python)) != python.guest_site:
+        yield link(searched, python.guest_site, "interpreter")
+
+
+def searched_site(python: Interpreter) -> str:
+    """The folder of packages as the interpreter names it. Where it looks elsewhere (Debian's dist-packages), the last
+    of its folders leads to ours."""
+    sites = python.guest_sites
+    return python.guest_site if not sites or python.guest_site in sites else sites[-1]
 
 
 def _certificates(natives: Natives) -> Iterator[ImageFile]:

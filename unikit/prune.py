@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
-from unikit import cache, elf, layout
+from unikit import cache, elf, known, layout
 from unikit.bytecode import Compiled, Unit, compile_all
 from unikit.finder import OWN, Finder
 from unikit.hooks import optional
@@ -81,6 +81,7 @@ def _modules(natives: Natives) -> Iterator[ImageFile]:
     finder = Finder(python, source.search)
     shown = {"app": {"app"}, "all": {"app", "dependencies", "interpreter"}, "none": set()}[source.settings.sources]
     units: dict[Unit, Layer] = {}
+    names: dict[Unit, str] = {}
     landmark = f"{python.guest_stdlib}/os.py"  # by it the interpreter knows its prefix
     for module in imports.modules:
         if module.path is None or module.kind is ModuleKind.EXTENSION or module.name == MAIN_MODULE:
@@ -92,10 +93,16 @@ def _modules(natives: Natives) -> Iterator[ImageFile]:
             yield ImageFile(place[0], FileKind.FILE, 0o644, place[1], module.path)
             continue
         units[Unit(module.path, place[0])] = place[1]
+        names[Unit(module.path, place[0])] = module.name
     main = _main(natives, units)
     compiled = compile_all(python, [*units, main])
+    found = {}
     for unit, layer in units.items():
-        yield from _pair(unit, layer, compiled, python.cache_tag, layer in shown)
+        pair = list(_pair(unit, layer, compiled, python.cache_tag, layer in shown))
+        found[names[unit]] = pair[0].path
+        yield from pair
+    found.update({name: library.guest for name, library in natives.extensions})
+    yield known.table(python, found)
     yield ImageFile(MAIN, FileKind.FILE, 0o644, "app", compiled.files[main])
     if source.entry is not None and source.settings.sources != "none":
         yield ImageFile(source.start.guest, FileKind.FILE, 0o644, "app", source.entry)

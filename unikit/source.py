@@ -13,6 +13,7 @@ from unikit.model import AppFile, AppKind, Interpreter, Settings, Source, Start
 
 GUEST_APP = "/app"
 MAIN = "/.unikit/main.pyc"
+MODULES = "/.unikit/modules"  # where the guest finds its modules
 FORMS = "APP is a script, a folder with a __main__.py or a pyproject.toml, or module:attribute"
 
 # never part of an application: version control, environments, caches, build output

@@ -28,7 +28,9 @@ __loader__ = __import__("_frozen_importlib_external").SourceFileLoader({name!r},
 __import__("sys").argv.__setitem__(0, {argv0!r})
 __import__("sys").path.__setitem__(slice(0, int(__import__("sys").path[:1] == [{folder!r}])), {paths!r})
 exec(__import__("marshal").loads({one_process!r}), {{"__name__": "one_process", "processes": {processes!r}}})
+exec(__import__("marshal").loads({known_modules!r}), {{"__name__": "known_modules", "table": {table!r}}})
 """
+EMBEDDED = ("one_process", "known_modules")
 MODULE = """
 __import__({package!r})
 __package__ = {package!r}
@@ -40,7 +42,7 @@ def started(tree: ast.Module, name: str, start: dict[str, Any]) -> ast.Module:
     """The tree of the main module with the assignments in front, after its docstring and its `__future__` imports."""
     module = start["module"]
     values = dict(start, file=name, name=module or "__main__", package=(module or "").rpartition(".")[0])
-    values["one_process"] = one_process()
+    values.update({name: embedded(name) for name in EMBEDDED})
     text = START + (MODULE if values["package"] else "")
     first = 0
     for node in tree.body:
@@ -59,11 +61,12 @@ def started(tree: ast.Module, name: str, start: dict[str, Any]) -> ast.Module:
     return tree
 
 
-def one_process() -> bytes:
-    with open(os.path.join(os.path.dirname(__file__), "one_process.py"), "rb") as file:
+def embedded(name: str) -> bytes:
+    """One of the programs beside this one that run in the guest, compiled."""
+    with open(os.path.join(os.path.dirname(__file__), f"{name}.py"), "rb") as file:
         text = file.read()
     flags = __future__.annotations.compiler_flag
-    return marshal.dumps(compile(text, "/.unikit/one_process.py", "exec", flags, dont_inherit=True, optimize=2))
+    return marshal.dumps(compile(text, f"/.unikit/{name}.py", "exec", flags, dont_inherit=True, optimize=2))
 
 
 def compiled(job: dict[str, Any]) -> bytes:
