@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from collections.abc import Callable
@@ -9,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from unikit import absent, accelerator, machine, ports, report, terminal
+from unikit import absent, accelerator, machine, ports, report, shared, terminal
 from unikit.errors import ExitCode, UserError
 from unikit.image import Image, is_elf
 from unikit.machine import Forward, Guest
@@ -82,8 +83,9 @@ def run(
     accel = options.accelerator or accelerator.choose(str(qemu))
     channels = Channels()
     console, serial, channel = channels.descriptors
+    kernel, sharing = _memory(image, memory)
     guest = Guest(
-        image=image.path,
+        image=kernel,
         machine=profile,
         memory=memory,
         accelerator=accel,
@@ -93,7 +95,7 @@ def run(
         report=channel,
         forwards=forwards,
         network=image.manifest.network or bool(forwards),
-        extra=options.extra,
+        extra=(*sharing, *options.extra),
     )
 
     def see(event: dict[str, Any]) -> str | None:
@@ -111,6 +113,15 @@ def run(
     )
     ended = supervisor.run()
     return Outcome(conclude(ended, image.manifest, replace(options, forwards=forwards, memory=memory), progress), ended)
+
+
+def _memory(image: Image, memory: int) -> tuple[Path, tuple[str, ...]]:
+    """What QEMU loads, and how: the memory of a frozen image is shared with other guests that run it."""
+    if image.manifest.frozen:
+        with contextlib.suppress(OSError):  # no room for the file: the image works by itself
+            found = shared.prepare(image, memory)
+            return found.entry, found.options(memory)
+    return image.path, ()
 
 
 def no_qemu() -> UserError:

@@ -6,6 +6,7 @@ import http.client
 import itertools
 import json
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,9 @@ import pytest
 
 from tests import images
 from tests.guest import run, start
-from unikit import machine
+from unikit import machine, shared
 from unikit.errors import ExitCode, UserError
+from unikit.model import digest_file
 
 HERE = Path(__file__).resolve().parent / "frozen"
 BOOTS = 5
@@ -114,3 +116,15 @@ def test_a_service_answers_on_another_machine() -> None:
             connection = http.client.HTTPConnection("127.0.0.1", guest.port(8080), timeout=60)
             connection.request("GET", "/")
             assert connection.getresponse().read() == b"10.0.2.15"
+
+
+def test_guests_of_one_image_share_its_memory_and_nothing_else() -> None:
+    """Each writes to its own: the file is as it was, and so is what the others see."""
+    made = build("memory")
+    found = shared.prepare(made, 128)
+    before = digest_file(found.memory)
+    extra = found.options(128)
+    for _ in range(2):
+        result = run(replace(made, path=found.entry), memory=128, environment={"FREE": "80"}, extra=extra)
+        assert result.status == 0, result.console
+    assert digest_file(found.memory) == before

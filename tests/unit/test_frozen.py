@@ -9,7 +9,7 @@ import pytest
 from elftools.elf.elffile import ELFFile
 
 from tests.unit.test_image import make
-from unikit import frozen, image
+from unikit import frozen, image, shared
 from unikit.errors import UserError
 
 PAGE = image.PAGE
@@ -82,3 +82,26 @@ def test_a_damaged_image_is_found(tmp_path: Path) -> None:
     out.write_bytes(body)
     with pytest.raises(UserError, match="damaged"):
         image.read(out)
+
+
+def test_guests_share_the_memory_as_a_sparse_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UNIKIT_CACHE", str(tmp_path / "cache"))
+    cold = make(tmp_path)
+    content = memory([(0x101000, 0x102000), (0x200000, 0x300000)], {0x200000: b"a" * 5000})
+    segments, _ = frozen.read(content, RECORD)
+    out = tmp_path / "frozen.img"
+    out.write_bytes(frozen.assemble(cold.path.read_bytes(), segments, cold.manifest))
+    made = image.read(out)
+    found = shared.prepare(made, 16)
+    with found.memory.open("rb") as stream:
+        assert stream.read(0x103000) == bytes(0x101000) + content[0x101000:0x103000]
+        stream.seek(0x200000)
+        assert stream.read(5000) == b"a" * 5000
+    assert found.memory.stat().st_size == 16 << 20 and found.memory.stat().st_blocks * 512 < 1 << 20
+    with found.entry.open("rb") as stream:
+        file = ELFFile(stream)
+        (load,) = file.iter_segments("PT_LOAD")
+        assert load["p_paddr"] == file["e_entry"] == 0x101000 and load.data() == content[0x101000:0x102000]
+        assert next(file.iter_segments("PT_NOTE")).data() == content[0x101018 : 0x101018 + 20]
+    assert shared.prepare(made, 8) == found and found.memory.stat().st_size == 16 << 20
+    assert shared.prepare(made, 32) == found and found.memory.stat().st_size == 32 << 20
