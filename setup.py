@@ -34,6 +34,7 @@ setup(
     install_requires=[
         "capstone>=5",
         "click>=8.1",
+        "cyclonedx-python-lib>=9",
         "jinja2>=3.1",
         "networkx>=3.0",
         "pyinstaller-hooks-contrib>=2024.0",
@@ -44,6 +45,7 @@ setup(
     extras_require={
         "test": [
             "cffi>=1.15",
+            "cyclonedx-python-lib[json-validation]>=9",
             "clang-format==14.0.6",  # another version, another layout
             "flask>=2.3",
             "mypy>=1.8",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import platform
 import re
 import shutil
 import subprocess
@@ -26,6 +27,7 @@ class Package:
     version: str
     architecture: str
     source: str
+    vendor: str = "debian"  # the distribution, as its os-release has it
     licence: str = ""
 
 
@@ -35,7 +37,7 @@ def owners(files: Iterable[Path]) -> dict[Path, Package]:
     tool = shutil.which("dpkg-query")
     if tool is None or not wanted or not STATUS.is_file():
         return {}
-    note = cache.entry("packages", digest("1", wanted, STATUS.stat().st_mtime_ns), ".json")
+    note = cache.entry("packages", digest("2", wanted, STATUS.stat().st_mtime_ns), ".json")
     try:
         known = json.loads(note.read_text())
     except (OSError, ValueError):
@@ -58,10 +60,18 @@ def _ask(tool: str, wanted: list[Path]) -> dict[Path, Package]:
         return {}
     form = "${binary:Package}\t${Package}\t${Version}\t${Architecture}\t${source:Package}\n"
     described = {}
+    vendor = _vendor()
     for line in _run([tool, "--show", f"--showformat={form}", *sorted(set(found.values()))]).splitlines():
         full, name, version, architecture, source = line.split("\t")
-        described[full] = described[name] = Package(name, version, architecture, source, licence(name))
+        described[full] = described[name] = Package(name, version, architecture, source, vendor, licence(name))
     return {path: described[name] for path, name in found.items() if name in described}
+
+
+def _vendor() -> str:
+    try:
+        return platform.freedesktop_os_release().get("ID", "debian")
+    except OSError:
+        return "debian"
 
 
 def _run(line: list[str]) -> str:
