@@ -1,4 +1,4 @@
-"""The pages of `unikit size --html` in a real browser."""
+"""The pages of `unikit size --html` and `unikit audit --html` in a real browser."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests import browser, images
-from unikit.questions import page, reach, subject
+from unikit.questions import audit, page, reach, subject
 from unikit.questions.subject import Subject
 
 WEB = Path(__file__).resolve().parents[2] / "examples/web"
@@ -112,3 +112,16 @@ def test_it_fits_a_phone_and_a_laptop_in_both_colours(tab: browser.Page, report:
         assert tab.value("document.documentElement.scrollWidth") <= width
         colours.add(tab.value("getComputedStyle(document.body).backgroundColor"))
     assert len(colours) == 2
+
+
+def test_the_audit_is_a_page(tab: browser.Page, web: Subject, tmp_path: Path) -> None:
+    found = audit.make(web)
+    assert found.calls.reachable is not None and {"read", "mmap", "socket"} <= set(found.calls.reachable)
+    assert set(found.calls.offered) >= {"read", "mmap", "socket"} and found.code > 1 << 20
+    path = tmp_path / "audit.html"
+    page.write(path, page.fill("audit", title="Audit", audit=found))
+    for width in (390, 1280):
+        tab.open(browser.address(path), width)
+        assert tab.value("document.documentElement.scrollWidth") <= width
+    files = tab.value('[...document.querySelectorAll("#code td code")].map((c) => c.textContent)')
+    assert "/lib/x86_64-linux-gnu/libc.so.6" in files and len(files) == len(found.executables)

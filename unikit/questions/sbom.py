@@ -15,14 +15,14 @@ import uuid
 from collections import defaultdict
 from datetime import datetime, timezone
 
-from cyclonedx.factory.license import LicenseFactory
 from cyclonedx.model import HashAlgorithm, HashType, Property
 from cyclonedx.model.bom import Bom, BomMetaData
 from cyclonedx.model.component import Component, ComponentType
 from cyclonedx.model.dependency import Dependency
-from cyclonedx.model.license import License
+from cyclonedx.model.license import DisjunctiveLicense, License, LicenseExpression
 from cyclonedx.output import make_outputter
 from cyclonedx.schema import OutputFormat, SchemaVersion
+from cyclonedx.spdx import fixup_id, is_expression
 from packageurl import PackageURL
 
 from unikit import __version__
@@ -187,7 +187,13 @@ def _owner(item: Item) -> str:
 
 
 def _licences(text: str) -> list[License]:
-    return [LicenseFactory().make_from_string(text)] if text else []
+    """An SPDX id or expression where it is one, else the words as they are."""
+    if not text:
+        return []
+    known = fixup_id(text)
+    if known is not None:
+        return [DisjunctiveLicense(id=known)]
+    return [LicenseExpression(text) if is_expression(text) else DisjunctiveLicense(name=text)]
 
 
 def _sha256(content: str) -> HashType:

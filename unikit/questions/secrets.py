@@ -12,8 +12,8 @@ from unikit.rootfs import Entry
 
 LARGEST = 1 << 20  # a secret is in a small file
 NAMES = re.compile(
-    r"(?:^|/)(?:\.env(?:\..+)?|\.netrc|\.pgpass|\.htpasswd|\.git-credentials|\.npmrc|\.pypirc|id_(?:rsa|dsa|ecdsa|ed25519)"
-    r"|credentials(?:\.json)?|secrets?\.(?:json|ya?ml|toml|ini|txt)|.*\.(?:p12|pfx|jks|keystore|kdbx))$"
+    r"(?:^|/)(?:\.env(?:\..+)?|\.netrc|\.pgpass|\.htpasswd|\.git-credentials|\.npmrc|\.pypirc"
+    r"|id_(?:rsa|dsa|ecdsa|ed25519)|credentials(?:\.json)?|secrets?\.(?:json|ya?ml|toml|ini|txt)|.*\.(?:p12|pfx|jks|keystore|kdbx))$"
 )
 EXAMPLES = re.compile(r"\.env\.(?:example|sample|template|dist)$")
 PATTERNS = tuple(
@@ -25,9 +25,9 @@ PATTERNS = tuple(
         ("a GitLab token", rb"\bglpat-[A-Za-z0-9_-]{20}\b"),
         ("a Slack token", rb"\bxox[abprs]-[0-9]{8,}-[A-Za-z0-9-]{10,}"),
         ("a Stripe key", rb"\bsk_live_[A-Za-z0-9]{20,}\b"),
-        ("a password in an address", rb"\b[a-z][a-z0-9+]{2,15}://[^\s:/@'\"{}$%<>]{1,64}:[^\s:/@'\"{}$%<>]{4,64}@[\w.-]+"),
-        ("a secret in an assignment", rb"""(?i)\b(?:secret_?key|api_?key|auth_?token|password|passwd)\b["']?\s*[:=]\s*"""
-                                      rb"""["'](?!changeme|password|secret|example|test|xxx|\*|your)[^\s"'{}$<>]{12,}["']"""),
+        ("a password in a URL", rb"\b[a-z][a-z0-9+]{2,15}://[^\s:/@'\"{}$%<>]{1,64}:[^\s:/@'\"{}$%<>]{4,64}@\w"),
+        ("a secret in an assignment", rb"""(?i)\b(?:secret_?key|api_?key|auth_?token|passw(?:or)?d)\b["']?\s*[:=]\s*"""
+                                      rb"""["'](?!change|password|secret|example|test|xxx|\*|your)[^\s"'{}$<>]{12,}["']"""),
     )
 )  # fmt: skip
 VARIABLES = re.compile(r"(?i)secret|password|passwd|token|api_?key|private_?key|credential")

@@ -55,11 +55,13 @@ def _rest(subject: Subject, whole: Part) -> None:
     kernel = whole.parts["kernel"].size if "kernel" in whole.parts else 0
     tables = places.root - files + other
     sections = places.manifest + places.graph
+    frozen = bool(subject.image.manifest.frozen)
+    rest = ("memory", "what was in use when it was frozen") if frozen else ("kernel", "headers, symbols, padding")
     for way, size in (
         (("file system", "inodes and folders"), tables),
         (("description", "manifest"), places.manifest),
         (("description", "graph"), places.graph),
-        (("kernel", "headers, symbols, padding"), subject.size - kernel - places.root - sections),
+        (rest, subject.size - kernel - places.root - sections),
     ):
         if size:
             whole.add(way, size)

@@ -57,6 +57,6 @@ def of_image(found: Image, name: str) -> Subject:
         item: inventory.Item = data["item"]
         if item.kind == "library":
             data["item"] = item = replace(item, detail={**item.detail, "build_id": identities.get(item.name, "")})
-        if item.files:
+        if item.kind != "component":  # the linker said how large these are
             data["item"] = replace(item, size=sum(files[f].taken for f in item.files if f in files))
     return Subject(found, known, files, Sections(len(root), *described), name)

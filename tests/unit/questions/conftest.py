@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 import networkx as nx
 import pytest
 
-from unikit.inventory import Absent, Inventory, Item
-from unikit.model import Edge, EdgeKind
+from tests.unit import elf
+from tests.unit.test_image import MANIFEST
+from unikit import erofs, image
+from unikit.inventory import SECTION, Absent, Inventory, Item
+from unikit.model import Edge, EdgeKind, FileKind, ImageFile
+from unikit.questions.subject import Subject, of_image
 
 PROGRAM = "library:/usr/bin/python3.11"
 ITEMS = (
@@ -21,9 +28,10 @@ ITEMS = (
          {"source": "shop/cart.py"}),
     Item("file:/x/shop/prices.csv", "dependencies", "distribution:shop", 4096, ("/x/shop/prices.csv",)),
     Item("distribution:shop", "dependencies", detail={"version": "2.0", "licence": "MIT"}),
-    Item(PROGRAM, "interpreter", size=5000, files=("/usr/bin/python3.11",)),
-    Item("library:/lib/libshop.so.3", "dependencies", "package:libshop3", 7000, ("/lib/libshop.so.3",)),
-    Item("package:libshop3", detail={"version": "3.1-1"}),
+    Item(PROGRAM, "interpreter", "", 5000, ("/usr/bin/python3.11",), {"role": "program", "soname": "python3.11"}),
+    Item("library:/lib/libshop.so.3", "dependencies", "package:libshop3", 7000, ("/lib/libshop.so.3",),
+         {"role": "library", "soname": "libshop.so.3"}),
+    Item("package:libshop3", detail={"version": "3.1-1", "architecture": "amd64", "source": "shoplib"}),
     Item("component:vfs/pipe", "kernel", size=300),
     Item("component:virtio/net", "kernel", size=900),
     Item("component:network/tcp", "kernel", size=800),
@@ -79,3 +87,26 @@ def build(items: tuple[Item, ...] = ITEMS, edges: tuple[tuple[str, str, Edge], .
 @pytest.fixture
 def inventory() -> Inventory:
     return build()
+
+
+BOOT_CONF = "exec=/usr/bin/python3.11\nargv=python3\nargv=/.unikit/main.pyc\nenv=HOME=/root\nenv=API_TOKEN=abc%20def\n"
+
+
+def image_of(folder: Path, inventory: Inventory, files: dict[str, bytes], boot: str = BOOT_CONF) -> Subject:
+    """An image whose root holds these files and every file of the inventory, as a subject of questions."""
+    content = {name: name.encode() for item in inventory.items() for name in item.files} | files
+    content["/.unikit/boot.conf"] = boot.encode()
+    folder.mkdir(exist_ok=True)
+    root = folder / "root"
+    with root.open("wb") as out:
+        files_ = [ImageFile(path, FileKind.FILE, 0o644, "app", data) for path, data in content.items()]
+        erofs.write([*files_, ImageFile("/tmp", FileKind.DIRECTORY, 0o1777, "runtime")], out)
+    graph = {SECTION: inventory.dump()}
+    manifest = replace(MANIFEST, libraries=((PROGRAM.partition(":")[2], "abcd"),))
+    made = image.make(elf.kernel(), root, manifest, folder / "app.img", graph)
+    return of_image(image.read(made.path), str(made.path))
+
+
+@pytest.fixture
+def subject(inventory: Inventory, tmp_path: Path) -> Subject:
+    return image_of(tmp_path / "image", inventory, {})

@@ -1,0 +1,176 @@
+"""The bill of materials, the audit, the difference and the page of an image."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from cyclonedx.schema import SchemaVersion
+from cyclonedx.validation.json import JsonStrictValidator
+
+from tests.unit.stages import elves
+from unikit.inventory import Inventory
+from unikit.model import Edge, EdgeKind
+from unikit.questions import audit, diff, page, sbom, secrets, sizes
+from unikit.questions.subject import Subject
+
+from .conftest import BOOT_CONF, EDGES, ITEMS, PROGRAM, build, image_of
+
+
+def test_sizes_are_the_images_file_byte_for_byte(subject: Subject) -> None:
+    whole = sizes.measure(subject)
+    assert whole.size == subject.size == subject.image.path.stat().st_size
+    shop = whole.parts["dependencies"].parts["shop 2.0"]
+    assert {"cart", "__init__"} <= set(shop.parts) and shop.parts["cart"].node == "module:shop.cart"
+    assert whole.parts["dependencies"].parts["libshop3 3.1-1"].size == 4096
+    assert {"vfs", "virtio", "lwip"} <= set(whole.parts["kernel"].parts)
+
+
+def test_the_bill_of_materials_fits_its_schema(subject: Subject) -> None:
+    text = sbom.make(subject)
+    assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(text) is None
+    assert sbom.make(subject) == text
+    value = json.loads(text)
+    parts = {part["bom-ref"]: part for part in value["components"]}
+    assert parts["distribution:shop"]["purl"] == "pkg:pypi/shop@2.0"
+    assert parts["distribution:shop"]["licenses"] == [{"license": {"id": "MIT"}}]
+    assert len(parts["distribution:shop"]["hashes"][0]["content"]) == 64
+    deb = parts["package:libshop3"]
+    assert deb["purl"] == "pkg:deb/debian/libshop3@3.1-1?arch=amd64&upstream=shoplib"
+    assert deb["components"][0]["name"] == "/lib/libshop.so.3" and deb["components"][0]["hashes"]
+    assert parts["cpython"]["version"] == "3.11.2" and parts["lwip"]["version"] == "2.1.3"
+    assert {"component:vfs/pipe", "component:virtio/net"} <= {c["bom-ref"] for c in parts["runtime"]["components"]}
+    needs = {d["ref"]: d.get("dependsOn", []) for d in value["dependencies"]}
+    assert needs["app"] == ["cpython", "distribution:shop"]
+    assert needs["distribution:shop"] == ["cpython", "package:libshop3"]
+    assert "lwip" in needs["runtime"] and "timestamp" not in value["metadata"]
+
+
+def test_the_bill_takes_its_time_from_the_environment(subject: Subject, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "86400")
+    assert json.loads(sbom.make(subject))["metadata"]["timestamp"].startswith("1970-01-02")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "what"),
+    [
+        (".env", b"DEBUG=1\n", "a file of that name"),
+        ("keys/id_ed25519", b"x", "a file of that name"),
+        ("key.pem", b"-----BEGIN PRIVATE KEY-----\n" + b"MIIEvQIBADANBgkqhkiG9w0BAQEFAASC" * 4, "a private key"),
+        ("conf.py", b"x = 1\nKEY = 'AKIA" + b"ABCDEFGHIJKLMNOP'", "an AWS access key"),
+        ("conf.py", b"DB = 'postgres://me:" + b"hunter22@db/x'", "a password in a URL"),
+        ("conf.py", b"SECRET_KEY = '" + b"k3jh5kj34h5kj3h45'", "a secret in an assignment"),
+        ("conf.json", b'{"password": "' + b'k3jh5kj34h5kj3h45"}', "a secret in an assignment"),
+    ],
+)
+def test_what_looks_like_a_secret(inventory: Inventory, tmp_path: Path, name: str, content: bytes, what: str) -> None:
+    subject = image_of(tmp_path / "image", inventory, {f"/app/{name}": content})
+    (found,) = secrets.suspects(subject.files)
+    assert (found.path, found.what) == (f"/app/{name}", what)
+    assert found.line == (2 if what == "an AWS access key" else 0 if "name" in what else 1)
+    assert next(f.where for f in audit.make(subject).findings if f.level == "high").startswith(f"/app/{name}")
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        (".env.example", b"TOKEN=\n"),
+        ("main.py", b"password = input('password: ')\nsecret_key = os.environ['SECRET_KEY']\n"),
+        ("main.py", b"url = f'postgres://{user}:{password}@{host}/db'\npassword = 'changeme-please'\n"),
+        ("main.py", b"# -----BEGIN PRIVATE KEY----- starts a key\n"),
+        ("cert.pem", b"-----BEGIN CERTIFICATE-----\nMIID\n-----END CERTIFICATE-----\n"),
+        ("data.bin", b"\0\0AKIAABCDEFGHIJKLMNOP"),
+    ],
+)
+def test_what_does_not(inventory: Inventory, tmp_path: Path, name: str, content: bytes) -> None:
+    assert secrets.suspects(image_of(tmp_path / "image", inventory, {f"/app/{name}": content}).files) == []
+
+
+def test_the_audit_of_an_image(inventory: Inventory, tmp_path: Path) -> None:
+    library = elves.shared(soname="libshop.so.3")
+    bundle = b"-----BEGIN CERTIFICATE-----\nMIID\n" * 3
+    files = {"/lib/libshop.so.3": library, audit.BUNDLE: bundle}
+    found = audit.make(image_of(tmp_path / "image", inventory, files))
+    assert [file.path for file in found.executables] == ["/lib/libshop.so.3"]
+    assert found.write_xor_execute and found.network and found.ports == (80,)
+    assert found.drivers == (("virtio_net", "virtio:1"),) and found.certificates == 3
+    assert found.calls.offered == ("pipe2",) and found.calls.reachable is None  # the originals are nowhere
+    assert found.program == ("python3", "/.unikit/main.pyc") and found.folders == ("/tmp",)
+    assert found.environment == (("HOME", "/root"), ("API_TOKEN", "(hidden)"))
+    assert [f.what for f in found.findings] == ["the environment variable API_TOKEN is in the image"]
+    json.dumps(audit.jsonable(found))
+
+
+def test_the_audit_tells_of_facilities_and_settings(tmp_path: Path) -> None:
+    ctypes = replace(ITEMS[1], id="module:_ctypes", files=())
+    edge = ("module:shop", "module:_ctypes", Edge(EdgeKind.IMPORTS, evidence=("shop/__init__.py:7",)))
+    subject = image_of(tmp_path / "image", build((*ITEMS, ctypes), (*EDGES, edge)), {}, BOOT_CONF + "wx=allow\n")
+    found = audit.make(subject)
+    assert not found.write_xor_execute
+    told = {finding.where: finding.level for finding in found.findings}
+    assert told["shop/__init__.py:7"] == "medium" and told["writable_code in [tool.unikit]"] == "medium"
+    text = page.fill("audit", title="Audit", audit=found)
+    assert "ctypes calls any function" in text
+
+
+def test_equal_images_do_not_differ(subject: Subject) -> None:
+    assert diff.images(subject, subject).nothing
+
+
+def test_the_difference_of_two_images(subject: Subject, tmp_path: Path) -> None:
+    def change(item: object) -> object:
+        match item.id:  # type: ignore[attr-defined]
+            case "distribution:shop":
+                return replace(item, detail={"version": "2.1"})  # type: ignore[type-var]
+            case "component:vfs/pipe":
+                return replace(item, size=350)  # type: ignore[type-var]
+        return item
+
+    items = tuple(change(item) for item in ITEMS if item.id != "missing:winreg")
+    extra = replace(ITEMS[5], id="module:shop.pay", files=("/x/shop/pay.pyc",))
+    edges = tuple(edge for edge in EDGES if edge[1] != "missing:winreg")
+    edges += (("module:shop", "module:shop.pay", Edge(EdgeKind.IMPORTS)),)
+    new = image_of(tmp_path / "new", build((*items, extra), edges), {"/app/app.py": b"other"})  # type: ignore[arg-type]
+    found = diff.images(subject, new)
+    assert [(c.name, c.before, c.after) for c in found.came["module"]] == [("shop.pay", None, 4096)]
+    assert [c.name for c in found.went["missing"]] == ["winreg"]
+    (shop,) = found.changed["distribution"]
+    assert shop.what == ("2.0 -> 2.1", "licence MIT -> ") and shop.growth == 4096
+    assert [(c.name, c.growth) for c in found.changed["component"]] == [("vfs/pipe", 50)]
+    assert [(c.name, c.what) for c in found.changed["module"]] == [("__main__", ("other content",))]
+    totals = {name: after - before for name, before, after in found.totals}
+    assert totals["dependencies"] == 4096 and totals["kernel"] == 50
+    assert json.loads(json.dumps(diff.jsonable(found)))["came"]["module"][0]["name"] == "shop.pay"
+
+
+def test_lists_of_names_differ() -> None:
+    found = diff.names({"modules": ["a", "b"]}, {"modules": ["b", "c"], "calls": ["read"]})
+    assert [c.name for c in found.came["modules"]] == ["c"] and [c.name for c in found.went["modules"]] == ["a"]
+    assert [c.name for c in found.came["calls"]] == ["read"]
+
+
+class Outside(HTMLParser):
+    """Collects what a page would load from elsewhere."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found += [v for k, v in attrs if k in ("src", "href") and v and not v.startswith(("#", "data:"))]
+
+
+def test_a_page_needs_nothing_from_elsewhere_and_ends_no_script(inventory: Inventory, tmp_path: Path) -> None:
+    evil = "</script><script>alert(1)</script>"
+    inventory.graph.add_edge("module:shop", "module:shop.cart", edge=Edge(EdgeKind.IMPORTS, evidence=(evil,)))
+    text = page.render(image_of(tmp_path / "image", inventory, {}))
+    outside = Outside()
+    outside.feed(text)
+    assert outside.found == [] and evil not in text and text.count("</script>") == 2
+    data = json.loads(text.partition('id="data">')[2].partition("</script>")[0])
+    assert [evil] in [edge[3:] for edge in data["edges"]]
+    program = next(i for i, node in enumerate(data["nodes"]) if node[0] == PROGRAM)
+    assert data["nodes"][program][5] == next(i for i, n in enumerate(data["nodes"]) if n[0] == "module:__main__")
