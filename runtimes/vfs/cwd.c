@@ -1,6 +1,7 @@
 /* cwd.c - getcwd(2), chdir(2), fchdir(2), chroot(2), umask(2): where the process stands in the tree. */
 #include <linux/fcntl.h>
 
+#include "config.h"
 #include "descriptors.h"
 #include "memory.h"
 #include "path.h"
@@ -13,6 +14,22 @@ static int move(struct node **place, struct node *n)
     node_put(*place);
     *place = n;
     return 0;
+}
+
+/* Where the program starts, if the configuration says so and it is there. A weak reference: on the host there
+ * is no configuration. */
+extern const char *config_get(const char *key) WEAK;
+
+INIT(services)
+{
+    const char *path = config_get ? config_get("cwd") : NULL;
+    struct walk w;
+
+    if (!path || walk(&w, path_root, path, WALK_FOLLOW))
+        return;
+    if (move(&path_cwd, w.node))
+        log_line("the working directory %s is no directory", path);
+    walk_done(&w);
 }
 
 static long move_to(struct node **place, const char __user *path)
