@@ -58,8 +58,10 @@ def run(
     *,
     output: Callable[[bytes], None] | None = None,
     on_event: Callable[[dict[str, Any]], str | None] | None = None,
+    on_start: Callable[[Supervisor], None] | None = None,
 ) -> Outcome:
-    """Boot `image` and wait for its end; console output goes to `output` (default: standard output).
+    """Boot `image` and wait for its end; console output goes to `output` (default: standard output). `on_start`
+    gets the supervisor before the guest starts, to speak to it while it runs.
 
     Raises UserError: NO_QEMU, PORT_TAKEN, CONFIGURATION, DEADLINE, MEMORY, GUEST.
     """
@@ -111,6 +113,8 @@ def run(
         interactive=options.interactive,
         feed_input=options.feed_input,
     )
+    if on_start:
+        on_start(supervisor)
     ended = supervisor.run()
     return Outcome(conclude(ended, image.manifest, replace(options, forwards=forwards, memory=memory), progress), ended)
 

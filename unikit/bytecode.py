@@ -18,11 +18,13 @@ WORKERS = 2
 
 @dataclass(frozen=True)
 class Unit:
-    """A file to compile: `guest` is what tracebacks call it; `start` for the main module."""
+    """A file to compile: `guest` is what tracebacks call it; `start` for the main module, with `finder`, the compiled
+    file that tells of modules that were left out, if there is one."""
 
     source: Path
     guest: str
     start: Start | None = None
+    finder: str = ""
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,8 @@ def compile_all(python: Interpreter, units: list[Unit]) -> Compiled:
     names = ("compile.py", "freeze_point.py", "one_process.py", "known_modules.py")
     programs = [digest_file(TARGET / name) for name in names]
     compiler = digest(python.magic, python.version, programs)
-    files = {u: cache.entry("pyc", digest(compiler, digest_file(u.source), u.guest, u.start), ".pyc") for u in units}
+    keys = {u: digest(compiler, digest_file(u.source), u.guest, u.start, u.finder) for u in units}
+    files = {u: cache.entry("pyc", key, ".pyc") for u, key in keys.items()}
     todo = [u for u in units if not files[u].exists()]
     failed: dict[Unit, str] = {}
     shares = [share for i in range(WORKERS) if (share := todo[i::WORKERS])]
@@ -56,9 +59,8 @@ def _begin(python: Interpreter, units: list[Unit], files: dict[Unit, Path]) -> s
     for unit in units:
         job: dict[str, object] = {"source": str(unit.source), "output": str(files[unit]), "name": unit.guest}
         if unit.start is not None:
-            start = asdict(unit.start)
-            places = {"paths": list(unit.start.paths), "folder": "/.unikit", "table": MODULES}
-            jobs.append({**job, "start": {**start, **places}})
+            start = {**asdict(unit.start), "paths": list(unit.start.paths), "finder": unit.finder}
+            jobs.append({**job, "start": {**start, "folder": "/.unikit", "table": MODULES}})
         else:
             jobs.append(job)
     process = subprocess.Popen(

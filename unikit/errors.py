@@ -32,6 +32,8 @@ class ExitCode(enum.IntEnum):
     MEMORY = 114, "the guest ran out of memory"
     FREEZE = 116, "the application cannot be frozen"
     GUEST = 115, "the guest could not boot, or its kernel failed"
+    TRACE = 117, "the traced run or the command that drove it failed"
+    LOCK = 118, "the lock file is missing, damaged, or belongs to something else"
 
     meaning: str
 

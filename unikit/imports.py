@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,9 +18,9 @@ from unikit.walk import MAIN, Walk, hard
 IN_PROGRAM = (ModuleKind.BUILTIN, ModuleKind.FROZEN)  # no file of theirs is needed
 
 
-def analyse(source: Source) -> Imports:
-    """Walk the imports from the entry, follow what a recorded run of the packages' imports adds, and collect the data
-    files of the packages that are kept.
+def analyse(source: Source, traced: Iterable[str] = ()) -> Imports:
+    """Walk the imports from the entry, follow what a recorded run of the packages' imports adds and the modules that a
+    traced run has used, and collect the data files of the packages that are kept.
 
     Raises `UserError`: SYNTAX for a file of the application that does not compile, MODULE_NOT_FOUND for an import that
     is certain to fail."""
@@ -37,6 +38,9 @@ def analyse(source: Source) -> Imports:
         walk.run()
         hooked = knowledge.apply(walk, environment)
         data = [*_include(walk, entry), *hooked.data]
+        for name in traced:
+            if walk.finder.find(name):
+                walk.want(entry, name, Edge(EdgeKind.IMPORTS, True, True, "recorded", ("unikit.lock",)))
         walk.run()
         distributions.add(walk, environment)
         walk.run()
@@ -82,6 +86,11 @@ def _include(walk: Walk, entry: Module) -> list[DataFile]:
     edge = Edge(EdgeKind.IMPORTS, origin="setting", evidence=("include",), lazy=True)
     data: list[DataFile] = []
     for item in walk.source.settings.include:
+        if item.startswith("call:"):
+            continue
+        if item.startswith("/"):
+            data.append(_guest_file(walk, item))
+            continue
         name = item.removesuffix(".*")
         module = walk.finder.find(name) if all(p.isidentifier() for p in name.split(".")) else None
         if module is not None and (module.path or module.kind in IN_PROGRAM or walk.finder.submodules(module)):
@@ -97,6 +106,14 @@ def _include(walk: Walk, entry: Module) -> list[DataFile]:
             )
         data += [DataFile(f, g, "app", f"include {item}") for f, g in files]
     return data
+
+
+def _guest_file(walk: Walk, guest: str) -> DataFile:
+    """A file of the standard library or of a package, named by its place in the guest."""
+    for folder, root, layer in walk.finder.roots:
+        if guest.startswith(f"{root}/") and (folder / guest[len(root) + 1 :]).is_file():
+            return DataFile(folder / guest[len(root) + 1 :], guest, layer, f"include {guest}")
+    raise UserError(f"include: there is no file for {guest} on this machine.", code=ExitCode.CONFIGURATION)
 
 
 def _check_syntax(walk: Walk) -> None:

@@ -49,6 +49,13 @@ class Installed:
         return frozenset(_normal(n[1]) for n in names if n)
 
     @cached_property
+    def needed(self) -> frozenset[str]:
+        """The names of the distributions that it cannot do without."""
+        lines = [h for h in _headers(self.distribution.folder).splitlines() if h.lower().startswith("requires-dist:")]
+        names = (re.match(r"\s*([\w.-]+)", h.partition(":")[2]) for h in lines if not re.search(r"\bextra\s*==", h))
+        return frozenset(_normal(n[1]) for n in names if n)
+
+    @cached_property
     def entry_points(self) -> dict[str, tuple[str, ...]]:
         """Group -> the modules that it names."""
         parser = configparser.ConfigParser(delimiters=("=",), interpolation=None, strict=False)

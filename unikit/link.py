@@ -67,12 +67,12 @@ class Plan:
     script: str
 
 
-def choose(imports: Iterable[str] | None, runtime: Runtime) -> Plan:
-    """Compile and select. Raises UserError as `link`."""
+def choose(imports: Iterable[str] | None, runtime: Runtime, *, tracing: bool = False) -> Plan:
+    """Compile and select, as `select.select` says. Raises UserError as `link`."""
     components = compile_all(runtime)
     script = _script(sorted({table for component in components for table in component.tables}))
     given = [*re.findall(r"^\s*(\w+) = ", script, re.MULTILINE), *LIBGCC]
-    return Plan(select.select(components, linker=given, imports=imports), script)
+    return Plan(select.select(components, linker=given, imports=imports, tracing=tracing), script)
 
 
 def compile_all(runtime: Runtime, only: tuple[str, ...] = ()) -> list[Component]:

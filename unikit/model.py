@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import networkx as nx
 
 Layer = Literal["runtime", "interpreter", "dependencies", "app"]
+Mode = Literal["none", "safe", "traced"]
 LAYERS: tuple[Layer, ...] = ("runtime", "interpreter", "dependencies", "app")
 
 
@@ -89,6 +90,7 @@ class Settings:
     record: bool = True  # run the app's imports once, to learn of dynamic ones
     freeze: bool = False  # the image is the memory of the started program
     cpu_level: str = "x86-64-v2"  # what the CPU of a frozen image must have at least
+    prune: Mode = "safe"
     writable_code: bool = False  # memory may be writable and executable at once, as some JIT compilers want it
 
 
@@ -239,6 +241,8 @@ class Imports:
     data: tuple[DataFile, ...]
     warnings: tuple[str, ...]  # a sentence each: optional modules that are missing, dynamic imports not understood
     dropped: tuple[tuple[str, str], ...] = ()  # optional modules left out by rule: name, why
+    mode: Mode = "safe"  # how much is kept: all, what can be reached, or what a traced run used
+    seen: frozenset[str] = frozenset()  # `traced`: the files that the run used
 
     @property
     def modules(self) -> tuple[Module, ...]:

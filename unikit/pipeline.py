@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -24,9 +24,11 @@ from unikit import (
     inputs,
     inventory,
     link,
+    lock,
     natives,
     paths,
     prune,
+    scope,
     source,
     symbols,
     whole,
@@ -36,7 +38,7 @@ from unikit.errors import ExitCode, UserError
 from unikit.image import Image
 from unikit.link import Kernel
 from unikit.manifest import Manifest
-from unikit.model import Imports, Natives, Pruned, Source, digest, digest_file
+from unikit.model import Imports, Mode, Natives, Pruned, Source, digest, digest_file
 from unikit.progress import Progress
 from unikit.runtime import Runtime
 
@@ -54,6 +56,8 @@ class Request:
     lwip: Path | None = None
     freeze: bool | None = None  # None: as the application's settings say
     cpu_level: str | None = None
+    prune: Mode | None = None  # instead of what the settings say
+    tracing: bool = False  # nothing is pruned, and the guest tells what it uses
 
 
 @dataclass(frozen=True)
@@ -114,8 +118,27 @@ def _source(build: Build) -> Source:
     return source.load(request.app, request.python, freeze=request.freeze, cpu_level=request.cpu_level)
 
 
+def _imports(build: Build) -> Imports:
+    """The walk's graph, cut or completed as `prune` says."""
+    of, mode = build.source, build.request.prune or build.source.settings.prune
+    if build.request.tracing:
+        found = imports.analyse(of)
+        return scope.whole(found, but=[name for name, _ in found.dropped])
+    warnings: list[str] = []
+    known = lock.require(of) if mode == "traced" else lock.usable(of, warnings)
+    gone = lock.vanished(of, known) if known else []
+    if gone and mode == "traced":
+        raise lock.outdated(of, gone)
+    warnings += [f"{lock.path(of)} names {name}, which is no longer there" for name in gone]
+    found = imports.analyse(of, known.modules if known else ())
+    found = replace(found, warnings=(*found.warnings, *warnings))
+    if mode == "none":
+        return scope.whole(found)
+    return scope.traced(found, known) if known and mode == "traced" else found
+
+
 def _select(build: Build) -> link.Plan:
-    return link.choose(build.modules, Runtime(lwip_folder=build.request.lwip))
+    return link.choose(build.modules, Runtime(lwip_folder=build.request.lwip), tracing=build.request.tracing)
 
 
 def _root(build: Build) -> Root:
@@ -171,7 +194,7 @@ def _memory(root_size: int) -> int:
 
 STAGES = (
     Stage("source", "Reading the application", _source),
-    Stage("imports", "Following its imports", lambda build: imports.analyse(build.source)),
+    Stage("imports", "Following its imports", _imports),
     Stage("natives", "Following its shared libraries", lambda build: natives.resolve(build.values["imports"])),
     Stage("calls", "Following its system calls", lambda build: build.calls, asked=True),
     Stage("prune", "Choosing the files", lambda build: prune.prune(build.natives)),
@@ -211,6 +234,7 @@ def run(request: Request, progress: Progress, last: str = "image") -> Build:
 def image_of(request: Request, progress: Progress) -> Image:
     """The image of an application: last time's if nothing that it was made from has changed, else a new one."""
     asked = [request.app, request.python, str(request.lwip), request.freeze, request.cpu_level]
+    asked += [request.prune, request.tracing]
     key = digest(__version__, asked, str(Path.cwd()), inputs.surroundings())
     record = cache.entry("builds", key, ".json")
     known = inputs.unchanged(record)
@@ -237,7 +261,8 @@ def _looked_at(build: Build) -> set[Path]:
     files.update(file.host for file in build.source.files)
     files.update(folder for folder, _ in build.source.search)
     python = build.source.python
-    files.update([python.path, python.executable, *python.site, build.source.root / "pyproject.toml"])
+    files.update([python.path, python.executable, *python.site])
+    files.update([build.source.root / "pyproject.toml", lock.path(build.source)])
     if build.source.entry:
         files.add(build.source.entry)
     kept = paths.cache()  # what is in there is named by its content

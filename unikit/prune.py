@@ -7,10 +7,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
-from unikit import cache, elf, known, layout
+from unikit import cache, elf, known, layout, leftout
 from unikit.bytecode import Compiled, Unit, compile_all
 from unikit.finder import OWN, Finder
-from unikit.hooks import optional
+from unikit.interpreter import TARGET
 from unikit.model import (
     LAYERS,
     DataFile,
@@ -28,15 +28,10 @@ from unikit.source import MAIN
 from unikit.target import freeze_point
 from unikit.walk import MAIN as MAIN_MODULE
 
-# What the standard library imports and can do without; packages that are left out need no stand-in.
-STUBBED = frozenset(m for rule in optional.RULES for m in rule.modules if not m.startswith("_"))
-
-# A module left out by rule: importing it says so, as the ImportError that its importers expect.
-LEFT_OUT = """raise ModuleNotFoundError(
-    "No module named {name!r} (left out of this image; to keep it, add {name!r} to `include` below [tool.unikit])",
-    name={name!r},
-)
-"""
+# How tracebacks name the finder in the guest: as a part of the import system, which they leave out.
+IMPORT_SYSTEM = "<frozen importlib._bootstrap>"
+# Large sets of which a program uses a few: a traced image has those that the run has used.
+COLLECTIONS = ("/usr/share/zoneinfo/", *(f"{folder}/" for folder in map(str, layout.TERMINFO)))
 
 
 def prune(natives: Natives) -> Pruned:
@@ -61,7 +56,10 @@ def prune(natives: Natives) -> Pruned:
 
 
 def _everything(natives: Natives) -> Iterator[ImageFile]:
-    yield from layout.fixed(natives)
+    imports = natives.imports
+    for file in layout.fixed(natives):
+        if imports.mode != "traced" or file.path in imports.seen or not file.path.startswith(COLLECTIONS):
+            yield file
     yield from _elves(natives)
     yield from _modules(natives)
     yield from _data(natives.imports.data)
@@ -94,7 +92,8 @@ def _modules(natives: Natives) -> Iterator[ImageFile]:
             continue
         units[Unit(module.path, place[0])] = place[1]
         names[Unit(module.path, place[0])] = module.name
-    main = _main(natives, units)
+    text = leftout.table(imports) if imports.mode != "none" else ""
+    main = _main(natives, leftout.FINDER if text else "")
     compiled = compile_all(python, [*units, main])
     found = {}
     for unit, layer in units.items():
@@ -107,13 +106,13 @@ def _modules(natives: Natives) -> Iterator[ImageFile]:
     if source.entry is not None and source.settings.sources != "none":
         yield ImageFile(source.start.guest, FileKind.FILE, 0o644, "app", source.entry)
     yield layout.folder(f"{python.guest_stdlib}/lib-dynload", layer="interpreter")  # the other landmark
-    stubs = [n for n, _ in imports.dropped if f"module:{n}" not in imports.graph and n in STUBBED]
-    for stub in _stubs(stubs, python.guest_stdlib):
-        path = compile_all(python, [stub]).files[stub]
-        yield ImageFile(f"{stub.guest}c", FileKind.FILE, 0o644, "interpreter", path)
+    if text:
+        telling = Unit(TARGET / "left_out.py", IMPORT_SYSTEM)
+        yield layout.text(leftout.TABLE, text, "app")
+        yield ImageFile(leftout.FINDER, FileKind.FILE, 0o644, "app", compile_all(python, [telling]).files[telling])
 
 
-def _main(natives: Natives, units: dict[Unit, Layer]) -> Unit:
+def _main(natives: Natives, finder: str) -> Unit:
     """The program: the entry with what `python` sets before it, or the launcher of a served application."""
     source = natives.imports.source
     start = replace(
@@ -122,10 +121,10 @@ def _main(natives: Natives, units: dict[Unit, Layer]) -> Unit:
         freeze=source.settings.freeze and not _freezes_itself(natives),
     )
     if source.entry is not None:
-        return Unit(source.entry, source.start.guest, start)
+        return Unit(source.entry, source.start.guest, start, finder)
     path = cache.entry("launcher", digest(source.launcher), ".py")
     cache.store(path, source.launcher.encode())
-    return Unit(path, source.start.guest, start)
+    return Unit(path, source.start.guest, start, finder)
 
 
 def _freezes_itself(natives: Natives) -> bool:
@@ -158,14 +157,6 @@ def _pair(unit: Unit, layer: Layer, compiled: Compiled, tag: str, shown: bool) -
 
 def _is_in_program(module: Module) -> bool:
     return module.kind in (ModuleKind.FROZEN, ModuleKind.BUILTIN)
-
-
-def _stubs(names: Iterable[str], stdlib: str) -> Iterator[Unit]:
-    for name in names:
-        text = LEFT_OUT.format(name=name).encode()
-        path = cache.entry("stub", digest(text), ".py")
-        cache.store(path, text)
-        yield Unit(path, f"{stdlib}/{name.replace('.', '/')}.py")
 
 
 def _data(files: Iterable[DataFile]) -> Iterator[ImageFile]:

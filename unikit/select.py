@@ -15,6 +15,8 @@ from unikit.errors import ExitCode, UserError
 
 # Families (folders or single components) that are of use only to an application that imports the module.
 ON_IMPORT = {"network/": "_socket", "virtio/net": "_socket", "lwip/": "_socket"}
+# The family that records what a run uses: in images that are built to be traced, and in no others.
+TRACE = "trace/"
 
 
 @dataclass(frozen=True)
@@ -40,15 +42,21 @@ class Selection:
 
 
 def select(
-    components: Sequence[Component], *, linker: Iterable[str] = (), imports: Iterable[str] | None = None
+    components: Sequence[Component],
+    *,
+    linker: Iterable[str] = (),
+    imports: Iterable[str] | None = None,
+    tracing: bool = False,
 ) -> Selection:
-    """Choose from `components`; `linker`: symbols that the linker script defines; `imports`: the application's modules.
+    """Choose from `components`; `linker`: symbols that the linker script defines; `imports`: the application's modules;
+    `tracing`: the image is to say what it uses.
 
     `imports` None means that all is wanted. Raises UserError (SELECT): a need that nothing meets, two providers of
     one thing.
     """
     known = frozenset(imports) if imports is not None else None
     given = frozenset(linker)
+    components = [c for c in components if tracing or not c.name.startswith(TRACE)]
     names = {c.name: c for c in components}
     symbols = providers(components)
     chosen: dict[str, Choice] = {}

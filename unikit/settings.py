@@ -125,6 +125,7 @@ READERS: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "interface": ('"wsgi" or "asgi"', _choice("wsgi", "asgi")),
     "sources": ('"app", "all" or "none"', _choice("app", "all", "none")),
     "record": ("true or false", _truth),
+    "prune": ('"none", "safe" or "traced"', _choice("none", "safe", "traced")),
     "writable_code": ("true or false", _truth),
     "freeze": ("true or false", _truth),
     "cpu_level": (f"one of {', '.join(CPU_LEVELS)}", _choice(*CPU_LEVELS)),

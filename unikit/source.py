@@ -13,6 +13,7 @@ from unikit.model import AppFile, AppKind, Interpreter, Settings, Source, Start
 
 GUEST_APP = "/app"
 MAIN = "/.unikit/main.pyc"
+LOCK = "unikit.lock"  # beside the application (lock.py)
 MODULES = "/.unikit/modules"  # where the guest finds its modules
 FORMS = "APP is a script, a folder with a __main__.py or a pyproject.toml, or module:attribute"
 
@@ -153,7 +154,7 @@ def _data_files(root: Path, options: Settings) -> Iterator[AppFile]:
     """The files below a project's folder that are not Python modules: templates, static files, schemas."""
     for file in walk(root):
         relative = file.relative_to(root)
-        if file.suffix not in SKIPPED_SUFFIXES and not any(
+        if file.name != LOCK and file.suffix not in SKIPPED_SUFFIXES and not any(
             relative.match(p) for p in options.exclude if not _is_module(p)
         ):
             yield AppFile(file, _guest(file, root))

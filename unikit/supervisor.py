@@ -158,6 +158,22 @@ class Supervisor:
             stopped=self.stopped,
         )
 
+    def send(self, command: str) -> None:
+        """One command for the guest, over the report channel (docs/architecture.md)."""
+        self.commands += command.encode() + b"\n"
+
+    def stop(self) -> None:
+        """End the guest now; the run counts as stopped, not as failed."""
+        self.stopped = True
+
+    def watch(self, descriptor: int, callback: Callable[[], None]) -> None:
+        """Call back whenever a descriptor can be read, for as long as the guest runs."""
+        self.selector.register(descriptor, selectors.EVENT_READ, lambda _: callback())
+
+    def unwatch(self, descriptor: int) -> None:
+        with contextlib.suppress(KeyError, ValueError):
+            self.selector.unregister(descriptor)
+
     def _loop(self, process: subprocess.Popen[bytes], wakeup: socket.socket) -> None:
         assert process.stderr is not None
         start = time.monotonic()

@@ -13,6 +13,7 @@
 #include "memory.h"
 #include "report_port.h"
 #include "thread.h"
+#include "trace.h"
 
 enum { QUEUE = 16384, KEEP = 8192, COMMAND = 128 };
 #define FLUSH_TIME 10000000000UL /* a host that does not read holds up a power-off no longer than this */
@@ -21,11 +22,11 @@ static const struct report_port *port PER_BOOT, *expected PER_BOOT;
 static uint64_t expected_until;
 
 static char queue[QUEUE];
-static size_t queued PER_BOOT;            /* bytes in the queue */
-static size_t open_at PER_BOOT;           /* where the open event begins */
-static bool open PER_BOOT, lost PER_BOOT; /* an event is being made; it did not fit */
-static bool sent_part PER_BOOT;           /* its beginning is sent already */
-static bool wanted_memory PER_BOOT;       /* asked for while another event was open */
+static size_t queued PER_BOOT;                             /* bytes in the queue */
+static size_t open_at PER_BOOT;                            /* where the open event begins */
+static bool open PER_BOOT, lost PER_BOOT;                  /* an event is being made; it did not fit */
+static bool sent_part PER_BOOT;                            /* its beginning is sent already */
+static bool wanted_memory PER_BOOT, wanted_trace PER_BOOT; /* asked for while another event was open */
 
 static char kept[KEEP]; /* ring of standard error */
 static size_t kept_total PER_BOOT;
@@ -41,13 +42,9 @@ static void drop_sent(size_t n)
 
 void report_send(void)
 {
-    size_t n;
     /* An unfinished event waits, unless its beginning is out already. */
-    size_t ready = open && !sent_part ? open_at : queued;
-    if (!port || !ready)
-        return;
-    n = port->send(queue, ready);
-    if (n)
+    size_t n, ready;
+    while (port && (ready = open && !sent_part ? open_at : queued) && (n = port->send(queue, ready)))
         drop_sent(n);
 }
 
@@ -216,6 +213,9 @@ bool report_end(void)
     if (wanted_memory) {
         wanted_memory = false;
         report_memory();
+    } else if (wanted_trace) {
+        wanted_trace = false;
+        trace_report();
     }
     return told;
 }
@@ -291,6 +291,8 @@ void report_stderr(void)
 
 /* ---- commands */
 
+WEAK void trace_report(void) {}
+
 static const char *number(const char *s, uint64_t *value)
 {
     *value = 0;
@@ -333,6 +335,10 @@ static void command(const char *line)
         wanted_memory = true;
     else if (word(line, "memory"))
         report_memory();
+    else if (word(line, "trace") && open)
+        wanted_trace = true;
+    else if (word(line, "trace"))
+        trace_report();
     else if ((rest = word(line, "eof")) && number(rest, &first))
         console_input_end(first);
 }

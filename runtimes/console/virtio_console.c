@@ -134,6 +134,8 @@ static void sent(struct virtio_queue *q)
     virtio_queue_interrupts_off(q);
     reclaim(p);
     wake_all(&p->writers, 0);
+    if (p->is_report)
+        report_send(); /* what found no room when it was said */
     if (p->user)
         p->user->ready();
 }
@@ -264,7 +266,10 @@ static void use_console(struct port *p)
 
 static size_t report_device_send(const char *bytes, size_t n)
 {
-    return report_port_in_use ? port_send(report_port_in_use, bytes, n) : 0;
+    struct port *p = report_port_in_use;
+    size_t done = p ? port_send(p, bytes, n) : 0;
+    /* Without room the device tells when there is some: what is left must not wait for the next event. */
+    return done || !p || !port_ready(p) ? done : port_send(p, bytes, n);
 }
 
 static void control_received(struct virtio_queue *);

@@ -8,6 +8,7 @@
 #include "memory.h"
 #include "process.h"
 #include "report.h"
+#include "trace.h"
 
 uint64_t threads_ended_time;
 
@@ -17,6 +18,7 @@ static int leader_status;
 /* The member "stderr" of the open event: what the app said last. (console/) */
 WEAK void report_stderr(void) {}
 WEAK void missing_report(void) {}
+WEAK void trace_report(void) {}
 WEAK void space_tell_shortage(void) {}
 WEAK void space_tell_refused(void) {}
 /* vfs/: open files are closed, so that sockets say goodbye and nothing stays in a buffer. */
@@ -84,6 +86,7 @@ void process_exit(int status, int signal)
             fd_close_range(0, ~0U, false);
         network_goodbye();
         missing_report();
+        trace_report();
         space_tell_refused();
         if (status || signal)
             space_tell_shortage();

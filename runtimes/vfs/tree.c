@@ -32,6 +32,11 @@ struct shared {
 };
 static struct shared *shared_nodes[SHARED_SLOTS];
 
+WEAK void tree_used(const struct node *n, bool opened)
+{
+    (void)n, (void)opened;
+}
+
 uint64_t node_number(void)
 {
     return next_number++;
@@ -262,6 +267,7 @@ int tree_lookup(struct node *directory, const char *name, size_t length, struct 
         clean_count++;
     }
     tree_attach(e, &t->node);
+    tree_used(&t->node, false);
     *out = node_get(&t->node);
     return 0;
 }
@@ -308,6 +314,8 @@ static int open_device(struct node *n, struct file *file)
 
 int tree_open(struct node *n, struct file *file)
 {
+    if (tree_of(n)->imaged)
+        tree_used(n, true);
     switch (node_type(n)) {
     case NODE_REGULAR:
         file->ops = &tree_file_ops;

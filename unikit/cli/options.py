@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import click
 
 from unikit import settings
+from unikit.errors import ExitCode, UserError
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -16,11 +17,26 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 def build(function: Function) -> Function:
     """What every verb that builds takes."""
     function = click.option(
+        "--prune",
+        type=click.Choice(["none", "safe", "traced"]),
+        help="What is kept: all, what can be reached, what unikit.lock saw (default: the settings', else safe).",
+    )(function)
+    function = click.option(
         "--lwip", type=click.Path(path_type=Path), help="Folder with lwIP's sources (default: Debian's package)."
     )(function)
     return click.option(
         "--python", metavar="PYTHON", help="The interpreter (default: the active virtual environment's, else this one)."
     )(function)
+
+
+def memory(text: str | None) -> int | None:
+    """MiB from what `-m` says. Raises UserError (USAGE)."""
+    if text is None:
+        return None
+    try:
+        return settings.memory(int(text) if text.isdigit() else text)
+    except (ValueError, TypeError) as error:
+        raise UserError(f"'{text}' is no size.", code=ExitCode.USAGE, hint="-m 256, -m 256M or -m 1G") from error
 
 
 def asked(function: Function) -> Function:

@@ -11,6 +11,7 @@ import click
 from unikit import pipeline
 from unikit.cli import options, reporting
 from unikit.inventory import Inventory
+from unikit.model import Mode
 from unikit.questions import drop, subject
 from unikit.questions.ways import step
 
@@ -27,6 +28,7 @@ def command(
     app: str,
     python: str | None,
     lwip: Path | None,
+    prune: Mode | None,
     also: tuple[str, ...],
     most: int,
     machine: bool,
@@ -37,7 +39,7 @@ def command(
     APP is an application or an image; without one, the project in the current folder.
     """
     with reporting(False, quiet=True) as progress:
-        inventory = subject.find(pipeline.Request(app, python, lwip), progress).inventory
+        inventory = subject.find(pipeline.Request(app, python, lwip, prune=prune), progress).inventory
         if node in (None, "-"):
             _list(inventory, most, machine)
         else:

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import click
 
-from unikit import boot, image, machine, pipeline, ports, settings
+from unikit import boot, image, machine, pipeline, ports
 from unikit.cli import options, reporting
 from unikit.errors import ExitCode, UserError
+from unikit.model import Mode
 from unikit.progress import Progress
 
 
@@ -54,6 +55,7 @@ def command(
     lwip: Path | None,
     freeze: bool | None,
     cpu_level: str | None,
+    prune: Mode | None,
     machine: bool,
     quiet: bool,
 ) -> None:
@@ -68,7 +70,7 @@ def command(
         forwards = tuple(ports.parse(text) for text in publish)
         chosen = boot.Options(
             machine=profile,
-            memory=_memory(memory),
+            memory=options.memory(memory),
             forwards=forwards,
             environment=tuple(_variable(text) for text in environment),
             arguments=arguments,
@@ -83,7 +85,7 @@ def command(
         if boot.is_image(Path(app)):
             found = image.read(Path(app))
         else:
-            found = pipeline.image_of(pipeline.Request(app, python, lwip, freeze, cpu_level), progress)
+            found = pipeline.image_of(pipeline.Request(app, python, lwip, freeze, cpu_level, prune), progress)
         outcome = boot.run(found, chosen, progress, output=_json_console(progress) if machine else None)
         progress.event("exit", status=outcome.status)
         sys.exit(outcome.status)
@@ -97,15 +99,6 @@ def _tokens(*, verbose: bool, tty: bool, feed: bool) -> tuple[tuple[str, str], .
     elif feed:
         tokens.append(("stdin", "console"))
     return tuple(tokens)
-
-
-def _memory(text: str | None) -> int | None:
-    if text is None:
-        return None
-    try:
-        return settings.memory(int(text) if text.isdigit() else text)
-    except (ValueError, TypeError) as error:
-        raise UserError(f"'{text}' is no size.", code=ExitCode.USAGE, hint="-m 256, -m 256M or -m 1G") from error
 
 
 def _variable(text: str) -> tuple[str, str]:

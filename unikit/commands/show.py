@@ -10,7 +10,7 @@ import click
 
 from unikit import pipeline
 from unikit.cli import options, reporting
-from unikit.model import jsonable
+from unikit.model import Mode, jsonable
 
 WIDTH = 200  # characters of a value; --json has them all
 
@@ -20,10 +20,10 @@ WIDTH = 200  # characters of a value; --json has them all
 @click.argument("app")
 @options.build
 @click.option("--json", "machine", is_flag=True, help="The whole output as JSON.")
-def command(stage: str, app: str, python: str | None, lwip: Path | None, machine: bool) -> None:
+def command(stage: str, app: str, python: str | None, lwip: Path | None, prune: Mode | None, machine: bool) -> None:
     """Show the output of STAGE for APP."""
     with reporting(False, quiet=machine) as progress:
-        build = pipeline.run(pipeline.Request(app, python, lwip), progress, stage)
+        build = pipeline.run(pipeline.Request(app, python, lwip, prune=prune), progress, stage)
         value = jsonable(build.values[stage])
         if machine:
             click.echo(json.dumps(value, indent=1, sort_keys=True))

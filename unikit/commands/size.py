@@ -10,6 +10,7 @@ import click
 
 from unikit import pipeline
 from unikit.cli import options, reporting
+from unikit.model import Mode
 from unikit.questions import page as pages
 from unikit.questions import reach, sizes, subject
 
@@ -22,14 +23,21 @@ from unikit.questions import reach, sizes, subject
 @click.option("--html", "page", type=click.Path(path_type=Path), help="Write a page: a treemap, and the whole graph.")
 @click.option("--json", "machine", is_flag=True, help="The whole tree as JSON.")
 def command(
-    app: str, python: str | None, lwip: Path | None, most: int, depth: int, page: Path | None, machine: bool
+    app: str,
+    python: str | None,
+    lwip: Path | None,
+    prune: Mode | None,
+    most: int,
+    depth: int,
+    page: Path | None,
+    machine: bool,
 ) -> None:
     """Show how large the parts of an image are.
 
     APP is an application or an image; without one, the project in the current folder.
     """
     with reporting(False, quiet=True) as progress:
-        asked = subject.find(pipeline.Request(app, python, lwip), progress)
+        asked = subject.find(pipeline.Request(app, python, lwip, prune=prune), progress)
         if page is not None:
             reach.overlay(asked)
             pages.write(page, pages.render(asked))

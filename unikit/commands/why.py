@@ -12,6 +12,7 @@ from unikit import pipeline
 from unikit.cli import options, reporting
 from unikit.errors import ExitCode, UserError
 from unikit.inventory import ROOT
+from unikit.model import Mode
 from unikit.questions import absence, names, reach, subject, ways
 
 COUNT = click.IntRange(min=1)
@@ -26,7 +27,15 @@ COUNT = click.IntRange(min=1)
 @click.option("--longer", type=COUNT, default=1, show_default=True, help="With --all: how many steps longer.")
 @click.option("--json", "machine", is_flag=True, help="The ways as JSON.")
 def command(
-    node: str, app: str, python: str | None, lwip: Path | None, most: int, every: bool, longer: int, machine: bool
+    node: str,
+    app: str,
+    python: str | None,
+    lwip: Path | None,
+    prune: Mode | None,
+    most: int,
+    every: bool,
+    longer: int,
+    machine: bool,
 ) -> None:
     """Show the way from APP's own lines to NODE.
 
@@ -34,7 +43,7 @@ def command(
     `lwip`. APP is an application or an image; without one, the project in the current folder.
     """
     with reporting(False, quiet=True) as progress:
-        asked = subject.find(pipeline.Request(app, python, lwip), progress)
+        asked = subject.find(pipeline.Request(app, python, lwip, prune=prune), progress)
         inventory = asked.inventory
         if any(n.startswith("call:") for n in names.find(inventory, node)) or not names.find(inventory, node):
             reach.overlay(asked)

@@ -31,6 +31,13 @@ exec(__import__("marshal").loads({one_process!r}), {{"__name__": "one_process", 
 exec(__import__("marshal").loads({known_modules!r}), {{"__name__": "known_modules", "table": {table!r}}})
 """
 EMBEDDED = ("one_process", "known_modules")
+# At the end of the import system stands an object that says of a module that is not found whether it was left out of
+# the image; what it takes for that is read at the first such import (left_out.py).
+FINDER = """
+__import__("sys").meta_path.append(type("LeftOut", (), {{"find_spec": property(lambda self: exec(
+    __import__("_frozen_importlib_external").SourcelessFileLoader("left_out", {finder!r}).get_code("left_out"),
+    {{"finder": self}}) or type(self).find_spec)}})())
+"""
 MODULE = """
 __import__({package!r})
 __package__ = {package!r}
@@ -43,7 +50,7 @@ def started(tree: ast.Module, name: str, start: dict[str, Any]) -> ast.Module:
     module = start["module"]
     values = dict(start, file=name, name=module or "__main__", package=(module or "").rpartition(".")[0])
     values.update({name: embedded(name) for name in EMBEDDED})
-    text = START + (MODULE if values["package"] else "")
+    text = START + (FINDER if values["finder"] else "") + (MODULE if values["package"] else "")
     first = 0
     for node in tree.body:
         future = isinstance(node, ast.ImportFrom) and node.module == "__future__"

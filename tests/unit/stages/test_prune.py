@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 from tests.unit.stages.conftest import Workshop, write
-from unikit import layout
+from unikit import layout, leftout
 from unikit.bytecode import Unit, compile_all
 from unikit.model import FileKind, ImageFile, Pruned, Start
 
@@ -78,16 +78,57 @@ def test_the_same_app_gives_the_same_files(workshop: Workshop, tmp_path: Path, m
     assert first == second
 
 
-def test_a_module_left_out_by_rule_says_so(workshop: Workshop, tmp_path: Path) -> None:
-    files = by_path(workshop.prune(workshop.app(main="import asyncio")))
-    stub = files[f"{workshop.interpreter.guest_stdlib}/ssl.pyc"]
-    (tmp_path / "ssl.pyc").write_bytes(stub.read())
-    done = subprocess.run(
-        [str(workshop.python), "-c", f"import sys; sys.path.insert(0, {str(tmp_path)!r}); import ssl"],
-        capture_output=True,
-        text=True,
+def imported(workshop: Workshop, pruned: Pruned, folder: Path, program: str) -> str:
+    """What a program prints in the interpreter, with the finder of an image in place of what finds files."""
+    files = by_path(pruned)
+    (folder / "left_out").write_bytes(files[leftout.TABLE].read())
+    (folder / "code").write_bytes(files[leftout.FINDER].read()[16:])
+    finder = (
+        "import importlib.util, io, marshal, sys, xml\n"
+        "class Finder: pass\n"
+        f"opened = lambda name, encoding: io.open({str(folder / 'left_out')!r}, encoding=encoding)\n"
+        f"code = marshal.loads(open({str(folder / 'code')!r}, 'rb').read())\n"
+        "exec(code, {'finder': Finder(), 'open': opened})\n"
+        "sys.meta_path[:] = [sys.meta_path[0], Finder]\n"
+        "for name in ('json', 'ssl', 'colorsys', 'xml.dom'): sys.modules.pop(name, None)\n"
     )
-    assert "ModuleNotFoundError" in done.stderr and "include" in done.stderr
+    done = subprocess.run([str(workshop.python), "-c", finder + program], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_an_import_of_what_was_left_out_tells_the_rule_and_the_line(workshop: Workshop, tmp_path: Path) -> None:
+    main = workshop.app(main="import asyncio, xml")
+    write(main.parent, {"pyproject.toml": "[tool.unikit]\nexclude = ['json']\n"})
+    pruned = workshop.prune(main)
+    program = """
+def tell(statement):
+    try: exec(statement)
+    except ImportError as error: print(type(error).__name__, error.name, error)
+tell("import colorsys")
+tell("import ssl")
+tell("import json")
+tell("import no_such_module")
+tell("from xml import dom")
+print(importlib.util.find_spec("colorsys"))
+"""
+    colorsys, ssl, json_, unknown, dom, spec = imported(workshop, pruned, tmp_path, program).splitlines()
+    assert colorsys.startswith("ModuleNotFoundError colorsys No module named 'colorsys' (left out of this image: ")
+    assert 'add "colorsys" to `include` below [tool.unikit]' in colorsys
+    assert "TLS (OpenSSL)" in ssl and 'add "ssl" to `include`' in ssl
+    assert "`exclude`" in json_ and "add " not in json_
+    assert unknown == "ModuleNotFoundError no_such_module No module named 'no_such_module'"
+    assert dom.startswith("ImportError xml.dom ") and 'add "xml.dom"' in dom
+    assert spec == "None"
+
+
+def test_the_table_names_the_top_of_what_is_left_out_alone(workshop: Workshop) -> None:
+    workshop.packages({"p/__init__.py": "", "p/a.py": "", "p/b/__init__.py": "", "p/b/c.py": "", "q/__init__.py": ""})
+    workshop.packages({"q/d.py": ""})
+    imports = workshop.analyse(workshop.app(main="import p.a", other=""))
+    names = leftout.table(imports).split("\n")
+    assert {"p.b", "q", "other", "tkinter", "ssl"} <= set(names)
+    assert not {"p", "p.a", "p.b.c", "q.d", "os", "sys", "main"} & set(names)
 
 
 def test_the_boot_configuration(workshop: Workshop) -> None:
