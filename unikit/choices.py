@@ -30,6 +30,10 @@ class Choices:
         """Whether an import is not followed, for now or for good."""
         if importer.layer == "interpreter" and self._is_cut(importer, name, edge):
             return True
+        if importer.layer == "dependencies" and edge.lazy and any(
+            importer.name == user and (name == cut or name.startswith(f"{cut}.")) for user, cut in packages.CUT
+        ):
+            return True
         if rule := self._optional(importer, name, edge):
             self._deferred.append((rule, importer, name, edge))
             return True

@@ -10,10 +10,10 @@ from unikit.walk import Walk
 def add(walk: Walk, environment: Environment) -> None:
     """Add the distributions of kept modules to the graph, and the modules behind entry points that kept code asks
     for."""
-    outside = {n: s for n, s in walk.scanned.items() if walk.graph.nodes[f"module:{n}"]["node"].layer != "interpreter"}
-    for name, scanned in outside.items():
+    for name, scopes in list(walk.live.scopes.items()):
         module: Module = walk.graph.nodes[f"module:{name}"]["node"]
-        for group in sorted(scanned.groups):
+        groups = {g for s in scopes for g in s.groups} if module.layer != "interpreter" else set()
+        for group in sorted(groups):
             for installed, modules in environment.providers(group).items():
                 evidence = (f"{installed.distribution.folder}/entry_points.txt",)
                 edge = Edge(EdgeKind.IMPORTS, True, True, "hook", evidence)

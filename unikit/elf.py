@@ -11,6 +11,8 @@ from pathlib import Path
 from elftools.common.exceptions import ELFError
 from elftools.elf.dynamic import DynamicSegment
 from elftools.elf.elffile import ELFFile
+from elftools.elf.relocation import RelocationSection
+from elftools.elf.sections import SymbolTableSection
 from elftools.elf.segments import NoteSegment
 
 MAGIC = b"\x7fELF"
@@ -82,6 +84,56 @@ def is_elf(path: Path) -> bool:
             return file.read(4) == MAGIC
     except OSError:
         return False
+
+
+RELATIVE = 8  # R_X86_64_RELATIVE
+RUNTIME = "_PyRuntime"  # CPython from 3.11 on keeps the names that its C code looks up in it
+
+
+def constants(path: Path) -> bytes:
+    """The sections of constant and initialised data, where strings are; the whole file if it has no sections."""
+    with path.open("rb") as file:
+        try:
+            sections = [s for s in ELFFile(file).iter_sections() if s.name.startswith((".rodata", ".data"))]
+            if sections:
+                return b"\0".join(s.data() for s in sections)
+        except ELFError:
+            pass
+        file.seek(0)
+        return file.read()
+
+
+def looked_up(path: Path) -> bytes:
+    """The same of CPython itself and its own extension modules, without what is no look-up: the strings that tables
+    point to (names of the methods that they define) and the names of frozen modules."""
+    with path.open("rb") as file:
+        elf = ELFFile(file)
+        text = elf.get_section_by_name(".rodata")
+        if text is None or text["sh_type"] == "SHT_NOBITS":
+            return constants(path)
+        targets = {
+            relocation["r_addend"]
+            for section in elf.iter_sections()
+            if isinstance(section, RelocationSection) and section.is_RELA()
+            for relocation in section.iter_relocations()
+            if relocation["r_info_type"] == RELATIVE
+        }
+        content, start = bytearray(text.data()), text["sh_addr"]
+        for target in targets:
+            if start <= target < start + len(content):
+                end = content.find(0, target - start)
+                content[target - start : end] = b" " * (end - (target - start))
+        return b"\0" + bytes(content) + _runtime_names(elf)
+
+
+def _runtime_names(elf: ELFFile) -> bytes:
+    table = elf.get_section_by_name(".dynsym")
+    for symbol in (table.get_symbol_by_name(RUNTIME) or ()) if isinstance(table, SymbolTableSection) else ():
+        section = elf.get_section(symbol["st_shndx"]) if isinstance(symbol["st_shndx"], int) else None
+        if section is not None and section["sh_type"] != "SHT_NOBITS":
+            at = symbol["st_value"] - section["sh_addr"]
+            return b"\0" + bytes(section.data()[at : at + symbol["st_size"]])
+    return b""
 
 
 def slim(content: bytes) -> bytes:

@@ -72,8 +72,8 @@ class Finder:
 
     @staticmethod
     def _is_odd(name: str) -> bool:
-        """Names such as `_sysconfigdata__x86_64-linux-gnu` are imported by `__import__` only."""
-        return name.replace("-", "_").isidentifier()
+        """Names such as `_sysconfigdata__x86_64-linux-gnu` and `0001_initial` are imported by `__import__` only."""
+        return ("_" + name).replace("-", "_").isidentifier()
 
     def _search(self, name: str, last: str, places: list[tuple[Path, Layer]]) -> Module | None:
         portions: list[tuple[Path, Layer]] = []
@@ -110,7 +110,7 @@ class Finder:
         for folder in package.folders:
             for item in self.listing(folder):
                 stem = item.partition(".")[0]
-                if stem == "__init__" or not stem.isidentifier():
+                if stem == "__init__" or not ("_" + stem).isidentifier():
                     continue
                 if any(item == stem + suffix for suffix, _ in self._suffixes) or self.listing(folder / item) & {
                     "__init__" + suffix for suffix, _ in self._suffixes

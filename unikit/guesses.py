@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from unikit.choices import rule_of
 from unikit.hooks import stdlib
 from unikit.model import AppKind, Edge, EdgeKind, Module, ModuleKind
-from unikit.scanner import Scanned
+from unikit.scanner import Scanned, Scope
 
 if TYPE_CHECKING:
     from unikit.walk import Walk
@@ -20,11 +20,13 @@ if TYPE_CHECKING:
 TESTS = re.compile(r"(^|\.)(tests?|testing|conftest|test_[^.]*|[^.]*_test)(\.|$)")
 
 
-def codecs(walk: Walk, module: Module, scanned: Scanned) -> None:
-    """The encodings that a file names; the common ones once something computes such a name."""
-    for codec in sorted(scanned.codecs):
+def codecs(walk: Walk, module: Module, scope: Scope) -> None:
+    """The encodings that a function names; the common ones once something outside the standard library computes such
+    a name."""
+    outside = module.layer != "interpreter"
+    for codec in sorted(scope.codecs if outside else scope.codecs & {"idna", "punycode"}):
         _want_codec(walk, module, codec)
-    if scanned.computed and not walk.decodes:
+    if scope.computed and outside and not walk.decodes:
         walk.decodes = True
         for codec in stdlib.COMMON_CODECS:
             _want_codec(walk, module, codec)

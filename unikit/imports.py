@@ -6,12 +6,13 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from unikit import datafiles, distributions, recording
+from unikit import datafiles, distributions, elf, recording
 from unikit.errors import ExitCode, UserError
 from unikit.finder import Finder
 from unikit.hooks import knowledge, optional, stdlib
 from unikit.installed import Environment
-from unikit.model import DataFile, Edge, EdgeKind, Imports, Missing, Module, ModuleKind, Source
+from unikit.libraries import Resolver
+from unikit.model import DataFile, Edge, EdgeKind, Imports, Interpreter, Missing, Module, ModuleKind, Source
 from unikit.scanner import Scanner
 from unikit.walk import MAIN, Walk, hard
 
@@ -60,6 +61,8 @@ def _enter(walk: Walk) -> Module:
     source = walk.source
     start = Module(MAIN, ModuleKind.SOURCE, source.entry, "app")
     walk.add(start)
+    for program in _programs(source.python):
+        walk.use_words(program, own=True)
     runtime = Edge(EdgeKind.IMPORTS, origin="runtime", evidence=("start of the interpreter",))
     for name in (*stdlib.START, *stdlib.RUNTIME):
         if walk.finder.find(name):
@@ -78,6 +81,16 @@ def _enter(walk: Walk) -> Module:
     if module and "." in module:
         walk.want(start, module.rpartition(".")[0], launcher)
     return start
+
+
+def _programs(python: Interpreter) -> list[Path]:
+    """The interpreter and, where it is one, its shared library: both look up names of Python modules."""
+    found = [python.executable]
+    resolver = Resolver.of_this_machine()
+    for name in elf.read(python.executable).needed:
+        if name.startswith("libpython") and (library := resolver.find(name, (python.executable,))):
+            found.append(library.path)
+    return found
 
 
 def _include(walk: Walk, entry: Module) -> list[DataFile]:

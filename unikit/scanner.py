@@ -5,13 +5,15 @@ from __future__ import annotations
 
 import enum
 import json
+import re
 import subprocess
-from dataclasses import dataclass, field
+import sys
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal
 
-from unikit import cache
+from unikit import cache, elf
 from unikit.errors import ExitCode, UserError
 from unikit.interpreter import TARGET, environment
 from unikit.model import Interpreter, digest, digest_file
@@ -40,43 +42,69 @@ class Import:
 
 
 @dataclass(frozen=True)
+class Scope:
+    """What runs together in a file; see `target/scan.py` for the fields."""
+
+    keys: tuple[str, ...] = ()
+    imports: tuple[Import, ...] = ()
+    chains: frozenset[str] = frozenset()
+    codecs: frozenset[str] = frozenset()
+    computed: bool = False
+    groups: frozenset[str] = frozenset()
+    names: frozenset[str] = frozenset()
+    calls: tuple[tuple[int, str], ...] = ()
+
+
+@dataclass(frozen=True)
 class Scanned:
     """What one file says; see `target/scan.py` for the fields."""
 
-    imports: tuple[Import, ...] = ()
-    chains: frozenset[str] = frozenset()
+    scopes: tuple[Scope, ...] = ()
     strings: frozenset[str] = frozenset()
-    codecs: frozenset[str] = frozenset()
     constants: frozenset[str] = frozenset()
-    computed: bool = False
     dynamic: tuple[int, ...] = ()
-    groups: frozenset[str] = frozenset()
     metadata: bool = False
     exports: tuple[str, ...] = ()
+    aliases: tuple[tuple[str, str], ...] = ()
     words: frozenset[str] = frozenset()
     error: tuple[int, str, str] | None = None
+
+    @property
+    def imports(self) -> tuple[Import, ...]:
+        """Of all scopes, in order."""
+        return tuple(sorted((i for s in self.scopes for i in s.imports), key=lambda i: i.line))
 
 
 def _read(raw: dict[str, Any]) -> Scanned:
     if "error" in raw:
         line, message, text = raw["error"]
         return Scanned(error=(line, message, text))
+    return Scanned(
+        tuple(_scope(scope) for scope in raw["scopes"]),
+        frozenset(raw["strings"]),
+        frozenset(raw["constants"]),
+        tuple(raw["dynamic"]),
+        raw["metadata"],
+        tuple(raw["exports"]),
+        tuple((name, origin) for name, origin in raw["aliases"]),
+        frozenset(raw["words"]),
+    )
+
+
+def _scope(raw: dict[str, Any]) -> Scope:
     imports = tuple(
         Import(line, level, module, None if names is None else tuple(names), Flag(flags), function)
         for line, level, module, names, flags, function in raw["imports"]
     )
-    return Scanned(
+    return Scope(
+        tuple(raw["keys"]),
         imports,
         frozenset(raw["chains"]),
-        frozenset(raw["strings"]),
         frozenset(raw["codecs"]),
-        frozenset(raw["constants"]),
         raw["computed"],
-        tuple(raw["dynamic"]),
         frozenset(raw["groups"]),
-        raw["metadata"],
-        tuple(raw["exports"]),
-        frozenset(raw["words"]),
+        frozenset(map(sys.intern, raw["names"].split())),
+        tuple((line, name) for line, name in raw["calls"]),
     )
 
 
@@ -87,17 +115,12 @@ class Scanner:
 
     python: Interpreter
     words: str
-    _known: dict[str, dict[str, Any]] = field(default_factory=dict)
     _process: subprocess.Popen[str] | None = None
-    _dirty: bool = False
+    _identity: str = ""
 
     def __enter__(self) -> Scanner:
-        identity = digest(self.python.version, str(self.python.executable), self.words, digest_file(TARGET / "scan.py"))
-        self._store = cache.entry("scan", identity, ".json")
-        try:
-            self._known = json.loads(self._store.read_text())
-        except (OSError, ValueError):
-            self._known = {}
+        known = (self.python.version, str(self.python.executable), self.words, digest_file(TARGET / "scan.py"))
+        self._identity = digest(*known)
         return self
 
     def __exit__(
@@ -106,17 +129,34 @@ class Scanner:
         if self._process is not None:
             self._process.kill()
             self._process.communicate()
-        if self._dirty and kind is None:
-            cache.store(self._store, json.dumps(self._known).encode())
 
     def scan(self, path: Path, kind: Literal["main", "app", ""] = "") -> Scanned:
         """What a file says. `main` is the one that is run, `app` another one of the application."""
+        stored = self._entry(path, kind)
+        try:
+            return _read(json.loads(stored.read_text()))
+        except (OSError, ValueError, KeyError):
+            said = self._ask(path, kind)
+            cache.store(stored, json.dumps(said).encode())
+            return _read(said)
+
+    def native_names(self, path: Path, *, own: bool) -> frozenset[str]:
+        """The identifiers among the constants of an ELF file: what compiled code may look up. `own`: it is CPython's;
+        the compilers of other languages put strings together without an end, so that every word counts."""
+        stored = self._entry(path, f"native {own}")
+        try:
+            return frozenset(stored.read_text().split())
+        except OSError:
+            precise = own and self.python.version >= (3, 11)
+            content = elf.looked_up(path) if precise else elf.constants(path)
+            pattern = rb"(?<=\0)[A-Za-z_]\w{1,60}(?=\0)" if own else rb"[A-Za-z_]\w{1,60}"
+            names = {m.decode() for m in set(re.findall(pattern, content))}
+            cache.store(stored, " ".join(sorted(names)).encode())
+            return frozenset(names)
+
+    def _entry(self, path: Path, kind: str) -> Path:
         stat = path.stat()
-        key = f"{path}\0{stat.st_size}\0{stat.st_mtime_ns}\0{kind}"
-        if key not in self._known:
-            self._known[key] = self._ask(path, kind)
-            self._dirty = True
-        return _read(self._known[key])
+        return cache.entry("scan", digest(self._identity, str(path), stat.st_size, stat.st_mtime_ns, kind))
 
     def _ask(self, path: Path, kind: str) -> dict[str, Any]:
         if self._process is None:

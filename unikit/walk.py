@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Literal, TypeAlias
 
 import networkx as nx
@@ -15,8 +16,9 @@ from unikit.finder import Finder
 from unikit.guesses import TESTS
 from unikit.hooks import packages, stdlib
 from unikit.installed import Environment
+from unikit.live import Live, absolute
 from unikit.model import Edge, EdgeKind, Missing, Module, ModuleKind, Source
-from unikit.scanner import Flag, Import, Scanned, Scanner
+from unikit.scanner import Flag, Import, Scanned, Scanner, Scope
 
 Graph: TypeAlias = "nx.DiGraph[str]"
 
@@ -32,6 +34,7 @@ class Walk:
         self.source, self.finder, self.scanner, self.installed = source, finder, scanner, installed
         self.graph: Graph = nx.DiGraph()
         self.scanned: dict[str, Scanned] = {}
+        self.live = Live(finder)
         self.warnings: list[str] = []
         self._queue: deque[Module] = deque()
         self.choices = Choices(self)
@@ -97,9 +100,12 @@ class Walk:
     # -- the walk
 
     def run(self) -> None:
-        while self._queue or self.choices.wake():
-            while self._queue:
-                self._follow(self._queue.popleft())
+        while self._queue or self.live.has_news or self._stars or self.choices.wake():
+            while self._queue or self.live.has_news:
+                while self._queue:
+                    self._follow(self._queue.popleft())
+                for module, scope in self.live.ready():
+                    self._follow_scope(module, scope)
             self._follow_stars()
 
     def _follow(self, module: Module) -> None:
@@ -107,6 +113,7 @@ class Walk:
         if module.path is None:
             return
         if module.kind is ModuleKind.EXTENSION:
+            self.use_words(module.path, own=module.layer == "interpreter")
             if module.layer != "interpreter":
                 guesses.extension(self, module, module.path)
             return
@@ -115,18 +122,24 @@ class Walk:
         self.scanned[module.name] = scanned
         if scanned.error:
             return
-        for item in scanned.imports:
-            self._follow_import(module, item)
-        self._follow_chains(module, scanned)
+        self.live.add(module, scanned)
         if module.layer != "interpreter":
-            guesses.codecs(self, module, scanned)
             for word, name in stdlib.WORDS.items():
                 if word in scanned.words:
                     self.want(module, name, Edge(EdgeKind.IMPORTS, True, True, "static", (str(module.path),)))
-        else:
-            guesses.codecs(self, module, Scanned(codecs=scanned.codecs & {"idna", "punycode"}))
         if module.layer == "app":
             guesses.application(self, module, scanned)
+
+    def use_words(self, path: Path, *, own: bool) -> None:
+        """Compiled code may look up any name that is among its constants."""
+        self.live.use(f"'{word}" for word in self.scanner.native_names(path, own=own))
+
+    def _follow_scope(self, module: Module, scope: Scope) -> None:
+        """Something of a module can run."""
+        for item in scope.imports:
+            self._follow_import(module, item)
+        self._follow_chains(module, scope)
+        guesses.codecs(self, module, scope)
 
     def _edge(self, module: Module, item: Import) -> Edge:
         conditional = bool(item.flags & (Flag.CONDITIONAL | Flag.GUARDED))
@@ -149,6 +162,7 @@ class Walk:
         found = self.want(module, name, edge)
         if found is None or item.names is None:
             return
+        self.live.use(f"{found.name}:{part}" for part in item.names)
         for part in item.names:
             if part == "*":
                 self._stars.append((module.name, found.name, edge))
@@ -171,14 +185,16 @@ class Walk:
             scanned, package = self.scanned.get(name), self.finder.find(name)
             importing = self.graph.nodes[f"module:{importer}"]["node"]
             self.star_words.setdefault(importer, set()).update(scanned.exports if scanned else ())
+            self.live.use(f"{name}:{export}" for export in (scanned.exports if scanned else ()))
+            self.live.add_star(importer, name)
             for export in scanned.exports if scanned and package and package.folders else ():
                 if self.finder.find(f"{name}.{export}"):
                     self.want(importing, f"{name}.{export}", edge)
 
-    def _follow_chains(self, module: Module, scanned: Scanned) -> None:
+    def _follow_chains(self, module: Module, scope: Scope) -> None:
         """`a.b.c` where `a` was imported: `b` may be a submodule that something else is trusted to import."""
         edge = Edge(EdgeKind.IMPORTS, True, True, "static", (str(module.path),))
-        for chain in sorted(scanned.chains):
+        for chain in sorted(absolute(module, c) for c in scope.chains):
             parts = chain.split(".")
             for end in range(2, len(parts) + 1):
                 name = ".".join(parts[:end])

@@ -58,3 +58,10 @@ HIDDEN: dict[str, tuple[str, ...]] = {
 
 # packages that a plain import reaches but that only serve development
 DEVELOPMENT = frozenset({"pytest", "_pytest", "IPython", "pip", "setuptools", "wheel", "mypy", "ruff", "sphinx"})
+
+# (importer, what it imports or a package above that): imports that are not followed, as they only serve tests or
+# building from source
+CUT = frozenset({
+    ("numpy._pytesttester", "numpy"), ("numpy._pytesttester", "pytest"), ("scipy._lib._testutils", "numpy.testing"),
+    ("numpy.testing._private.utils", "numpy.distutils"), ("numpy.testing._private.extbuild", "numpy.distutils"),
+})  # fmt: skip

@@ -83,6 +83,9 @@ CUT = frozenset({
     ("importlib._bootstrap_external", "importlib.metadata"), ("importlib._bootstrap_external", "importlib.readers"),
     ("zipimport", "importlib.readers"),
     ("types", "_socket"),  # types.CapsuleType is the type of something in it: see WORDS
+    # on other systems only
+    ("platform", "socket"), ("platform", "plistlib"), ("platform", "winreg"), ("platform", "_wmi"),
+    ("warnings", "tracemalloc"),  # where allocations were traced somebody imported it
     ("multiprocessing.connection", "xmlrpc.client"),  # XmlListener, which nothing documents
 })  # fmt: skip
 

@@ -2,18 +2,29 @@
 
 Standard input: a JSON object `{"words": REGEX}`, then a file name a line. Standard output: one JSON object a file:
 
-  imports   [line, level, module, names or null, flags, function]   null: `import module`; names: `from module import
-  names` chains    dotted names that are reached through imported names: `import a` and `a.b.c` give "a.b.c"
+  scopes    the module's own statements first, then its functions, methods and plain tables: what can run or not
   strings   constants that look like dotted names (or module:attribute)
-  codecs    names of text encodings
-  computed  whether the name of an encoding is computed
   constants every short string, of the application's own files
   dynamic   lines of imports whose name is computed
-  groups    entry point groups that are asked for
   metadata  whether importlib.metadata is used
   exports   the constants of `__all__`
+  aliases   [name, what was imported under it], as in chains
   words     identifiers and words of strings that match REGEX
   error     [line, message, text] in place of all this: the file does not compile
+
+and of every scope
+
+  keys      by what it comes to life: `NAME`: a function, class or table of the module; `@NAME`: a method; `.NAME`: a branch of
+            the module's __getattr__ for that attribute; none: it always is
+  imports   [line, level, module, names or null, flags, function]   null: `import module`; names: `from module import
+            names`
+  chains    what is used through imported names: `import a` and `a.b.c` give "a.b.c"; relative ones begin with dots
+  codecs    names of text encodings
+  computed  whether the name of an encoding is computed
+  groups    entry point groups that are asked for
+  names     what else it uses: `~NAME`: a name of the module; `.NAME`: an attribute of something unknown; `'NAME`: a word
+            in a string; `NAME*`, `*NAME`: how names begin or end that it computes; `*`: all names of the module
+  calls     [line, dotted name] of calls of functions of other modules
 
 What can be decided for this interpreter (sys.version_info, sys.platform, TYPE_CHECKING, __name__) is decided, and
 what is then dead is left out.
@@ -26,7 +37,7 @@ import json
 import os
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from types import CodeType
 from typing import Any
 
@@ -38,6 +49,16 @@ WORD = re.compile(r"[A-Za-z_]\w*")
 IMPORTERS = {"__import__", "import_module", "import_string", "resolve_name", "find_spec", "lazy_import", "load_module"}
 # calls that find modules by themselves
 DISCOVERERS = {"iter_modules", "walk_packages", "spec_from_file_location", "run_path", "run_module", "SourceFileLoader"}
+# decorators that change a function and keep it nowhere else; any other one may register it for others to call
+INERT = re.compile(
+    r"staticmethod|classmethod|\w*property|abstractmethod|setter|getter|deleter|wraps|\w*cache|overload|override|final"
+    r"|(async)?contextmanager|\w*deprecat\w*|memoized?\w*|set_module|array_function_dispatch|(_copy_|_)?doc\w*|Appender"
+    r"|Substitution|interpd|validate_params|_preprocess_data|no_type_check|total_ordering|coroutine|set_array_function_\w+"
+)
+IDENTIFIER = re.compile(r"[A-Za-z_]\w*\Z")
+COMPUTED = re.compile(r"([A-Za-z]\w*_)(?:%s|%r|\{\w*\})\Z|(?:%s|%r|\{\w*\})(_\w+)\Z")
+# functions without arguments that hand out all names of their module
+REFLECTIVE = {"globals", "locals", "vars", "dir"}
 # calls one of whose arguments names an encoding
 CODED = {
     "encode",
@@ -132,42 +153,75 @@ def known(node: ast.expr) -> Any:
         return None
 
 
+class Scope:
+    """What runs together: the statements of the module itself, a function, a plain table."""
+
+    def __init__(self, keys: Iterable[str] = ()) -> None:
+        self.keys = list(keys)
+        self.imports: list[list[Any]] = []
+        self.chains: set[tuple[str, str]] = set()
+        self.codecs: set[str] = set()
+        self.groups: set[str] = set()
+        self.names: set[str] = set()
+        self.calls: set[tuple[int, str, str]] = set()
+        self.computed = False
+
+    def result(self, bound: dict[str, set[str]]) -> dict[str, Any]:
+        names, chains = set(self.names), set[str]()
+        for name, rest in self.chains:
+            for origin in bound.get(name, ()):
+                chains.add(f"{origin}.{rest}" if rest else origin)
+            if name not in bound:
+                names.add(f"~{name}")
+                names.update(f".{part}" for part in rest.split(".") if part)
+        calls = {(line, f"{o}.{rest}" if rest else o) for line, name, rest in self.calls for o in bound.get(name, ())}
+        return {
+            "keys": self.keys,
+            "imports": self.imports,
+            "chains": sorted(chains),
+            "codecs": sorted(self.codecs),
+            "computed": self.computed,
+            "groups": sorted(self.groups),
+            "names": " ".join(sorted(names)),
+            "calls": sorted(calls),
+        }
+
+
 class Scan(ast.NodeVisitor):
     def __init__(self, words: re.Pattern[str], kind: str) -> None:
         self.pattern, self.main, self.app = words, kind == "main", bool(kind)
-        self.flags, self.function = 0, ""
+        self.flags, self.function, self.attribute = 0, "", ""
+        self.inside_class, self.class_name = False, ""
         self.bound: dict[str, set[str]] = {}
-        self.imports: list[list[Any]] = []
+        self.scope = Scope()
+        self.scopes = [self.scope]
         self.dynamic: list[int] = []
-        self.chains: set[tuple[str, str]] = set()
         self.strings: set[str] = set()
-        self.codecs: set[str] = set()
         self.constants: set[str] = set()
-        self.groups: set[str] = set()
         self.words: set[str] = set()
         self.exports: list[str] = []
-        self.computed = self.metadata = False
+        self.metadata = False
+        self.values: dict[str, str] = {}  # constant strings of the module
 
     def result(self) -> dict[str, Any]:
         return {
-            "imports": self.imports,
-            "chains": sorted(self.resolved_chains()),
+            "scopes": [scope.result(self.bound) for scope in self.scopes],
             "strings": sorted(self.strings),
-            "codecs": sorted(self.codecs),
-            "computed": self.computed,
             "constants": sorted(self.constants),
             "dynamic": self.dynamic,
-            "groups": sorted(self.groups),
             "metadata": self.metadata,
             "exports": self.exports,
+            "aliases": sorted([name, origin] for name, origins in self.bound.items() for origin in origins),
             "words": sorted(self.words),
         }
 
-    def resolved_chains(self) -> Iterator[str]:
-        for name, rest in self.chains:
-            if name in self.bound:
-                for origin in self.bound[name]:
-                    yield origin + "." + rest
+    def within(self, scope: Scope, nodes: Iterable[ast.AST]) -> None:
+        """Visit nodes as part of a scope of their own."""
+        self.scopes.append(scope)
+        before, self.scope = self.scope, scope
+        for node in nodes:
+            self.visit(node)
+        self.scope = before
 
     # -- statements that decide whether what is below them runs
 
@@ -186,6 +240,14 @@ class Scan(ast.NodeVisitor):
     visit_Module = visit_body
 
     def visit_If(self, node: ast.If) -> None:
+        asked = self.asked(node.test) if self.attribute else []
+        if asked:
+            scope = Scope("." + name for name in asked)
+            before, self.flags = self.flags, self.flags | CONDITIONAL
+            self.within(scope, node.body)
+            self.flags = before
+            self.inside(node.orelse, CONDITIONAL)
+            return
         value = decide(node.test, self.main)
         self.visit(node.test)
         if value is not False:
@@ -226,14 +288,42 @@ class Scan(ast.NodeVisitor):
                 guarded |= bool({ast.unparse(a).rpartition(".")[2] for a in call.args} & IMPORT_ERRORS)
         self.inside(node.body, GUARDED if guarded else 0)
 
+    def asked(self, test: ast.expr) -> list[str]:
+        """The attributes for which a branch of a module's __getattr__ is there: `name == "x"`, `name in ("x", "y")`."""
+        if not isinstance(test, ast.Compare) or not isinstance(test.left, ast.Name) or len(test.ops) != 1:
+            return []
+        if test.left.id != self.attribute or not isinstance(test.ops[0], (ast.Eq, ast.In)):
+            return []
+        other = test.comparators[0]
+        if isinstance(test.ops[0], ast.In) and not isinstance(other, (ast.Tuple, ast.List, ast.Set)):
+            return []
+        values = other.elts if isinstance(other, (ast.Tuple, ast.List, ast.Set)) else [other]
+        names = [v.value for v in values if isinstance(v, ast.Constant) and isinstance(v.value, str)]
+        return names if len(names) == len(values) else []
+
     def visit_function(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
         for part in (*node.decorator_list, node.args, node.returns):
             if part is not None:
                 self.visit(part)
-        before, self.function = self.function, self.function or node.name
         flags, self.flags = self.flags, self.flags | LAZY
-        self.visit_body(node)
-        self.function, self.flags = before, flags
+        if self.function:
+            self.visit_body(node)
+        else:
+            self.function = node.name
+            hidden = node.name.startswith("__") and node.name.endswith("__")
+            registered = any(not INERT.fullmatch(last_name(d)) for d in node.decorator_list)
+            if node.name == "__getattr__" and not self.inside_class and node.args.args:
+                self.attribute = node.args.args[0].arg
+            body = [n for n in node.body if not (isinstance(n, ast.Expr) and isinstance(n.value, ast.Constant))]
+            if hidden and self.class_name and not registered:  # who makes an instance has named the class
+                self.within(Scope([self.class_name]), body)
+            elif hidden or registered:  # a scope that is always alive is the module's own
+                for child in body:
+                    self.visit(child)
+            else:
+                self.within(Scope([f"@{node.name}" if self.inside_class else node.name]), body)
+            self.function = self.attribute = ""
+        self.flags = flags
 
     visit_FunctionDef = visit_AsyncFunctionDef = visit_function
 
@@ -241,7 +331,11 @@ class Scan(ast.NodeVisitor):
         for part in (*node.decorator_list, *node.bases, *node.keywords):
             self.visit(part)
         self.word(node.name)
+        before = self.inside_class, self.class_name
+        bare = not node.bases and not node.keywords and not node.decorator_list  # nobody else learns of it
+        self.inside_class, self.class_name = True, node.name if bare and self.is_outside() else ""
         self.visit_body(node)
+        self.inside_class, self.class_name = before
 
     def visit_Lambda(self, node: ast.Lambda) -> None:
         self.visit(node.args)
@@ -250,7 +344,7 @@ class Scan(ast.NodeVisitor):
     # -- imports
 
     def add(self, node: ast.stmt | ast.expr, level: int, module: str, names: list[str] | None, flags: int = 0) -> None:
-        self.imports.append([node.lineno, level, module, names, self.flags | flags, self.function])
+        self.scope.imports.append([node.lineno, level, module, names, self.flags | flags, self.function])
 
     def visit_Import(self, node: ast.Import) -> None:
         for alias in node.names:
@@ -266,8 +360,9 @@ class Scan(ast.NodeVisitor):
         self.add(node, node.level, module, [a.name for a in node.names])
         for alias in node.names:
             self.word(alias.name)
-            if not node.level and module:
-                self.bound.setdefault(alias.asname or alias.name, set()).add(module + "." + alias.name)
+            if node.level or module:
+                origin = f"{'.' * node.level}{module}.{alias.name}" if module else "." * node.level + alias.name
+                self.bound.setdefault(alias.asname or alias.name, set()).add(origin)
         self.word(module)
         from_importlib = module == "importlib" and any(a.name == "metadata" for a in node.names)
         if "metadata" in module or module == "pkg_resources" or from_importlib:
@@ -275,30 +370,90 @@ class Scan(ast.NodeVisitor):
 
     def visit_Call(self, node: ast.Call) -> None:
         name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+        self.called(node, name)
         if name in IMPORTERS and node.args:
             self.called_import(name, node)
         if name in DISCOVERERS:
             self.dynamic.append(node.lineno)
         if name in ("encode", "decode") and node.args and not isinstance(node.args[0], ast.Constant):
-            self.computed = True
+            self.scope.computed = True
         if name in CODED:
             for value in (*node.args, *(k.value for k in node.keywords)):
                 if isinstance(value, ast.Constant) and isinstance(value.value, str) and len(value.value) < 24:
-                    self.codecs.add(value.value)
+                    self.scope.codecs.add(value.value)
         for keyword in node.keywords:
             if keyword.arg in ("encoding", "charset"):
                 if not isinstance(keyword.value, ast.Constant):
-                    self.computed = True
+                    self.scope.computed = True
                 elif isinstance(keyword.value.value, str):
-                    self.codecs.add(keyword.value.value)
+                    self.scope.codecs.add(keyword.value.value)
         if name in ("entry_points", "iter_entry_points", "select"):
             for value in (*node.args[:1], *(k.value for k in node.keywords if k.arg == "group")):
                 if isinstance(value, ast.Constant) and isinstance(value.value, str):
-                    self.groups.add(value.value)
+                    self.scope.groups.add(value.value)
         self.generic_visit(node)
+
+    def called(self, node: ast.Call, name: str) -> None:
+        """What a call says about names: whose function it is, and which names are computed."""
+        parts, base = list[str](), node.func
+        while isinstance(base, ast.Attribute):
+            parts.append(base.attr)
+            base = base.value
+        if isinstance(base, ast.Name):
+            self.scope.calls.add((node.lineno, base.id, ".".join(reversed(parts))))
+        if ((name in REFLECTIVE and not node.args) or name == "getmembers") and self.function != "__dir__":
+            self.scope.names.add("*")
+        if name == "getattr" and len(node.args) > 1 and isinstance(node.args[1], ast.Constant):
+            self.scope.names.add(f".{node.args[1].value!s}")
+        if name == "format" and isinstance(node.func, ast.Attribute) and isinstance(node.func.value, ast.Constant):
+            text = node.func.value.value
+            if isinstance(text, str):
+                self.computed_name(text)
+
+    def computed_name(self, text: str) -> None:
+        if match := COMPUTED.match(text):
+            self.scope.names.add(f"{match[1]}*" if match[1] else f"*{match[2]}")
+
+    def visit_BinOp(self, node: ast.BinOp) -> None:
+        left, right = node.left, node.right
+        if isinstance(node.op, ast.Mod) and isinstance(left, ast.Constant) and isinstance(left.value, str):
+            self.computed_name(left.value)
+        if isinstance(node.op, ast.Add):
+            self.parts(left, right)
+        self.generic_visit(node)
+
+    def visit_JoinedStr(self, node: ast.JoinedStr) -> None:
+        if len(node.values) > 1:
+            self.parts(node.values[0], node.values[-1])
+        self.generic_visit(node)
+
+    def parts(self, first: ast.expr, last: ast.expr) -> None:
+        """`"visit_" + name`, `f"{name}_handler"`."""
+        for part, form in ((first, "{}*"), (last, "*{}")):
+            text = part.value if isinstance(part, ast.Constant) else None
+            if isinstance(text, str) and len(text) > 2 and IDENTIFIER.match(text):
+                is_part = text.endswith("_") if part is first else text.startswith("_")
+                if is_part:
+                    self.scope.names.add(form.format(text))
+
+    def folded(self, node: ast.expr) -> str | None:
+        """The value of a string that is put together from constants."""
+        if isinstance(node, ast.Constant):
+            return node.value if isinstance(node.value, str) else None
+        if isinstance(node, ast.Name):
+            return self.values.get(node.id)
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
+            texts = [self.folded(node.left), self.folded(node.right)]
+        elif isinstance(node, ast.JoinedStr):
+            texts = [self.folded(v.value if isinstance(v, ast.FormattedValue) else v) for v in node.values]
+        else:
+            return None
+        return None if None in texts else "".join(t for t in texts if t)
 
     def called_import(self, name: str, node: ast.Call) -> None:
         first, level = node.args[0], 0
+        if (text := self.folded(first)) is not None:
+            first = ast.Constant(text)
         head: ast.expr | None = None
         if isinstance(first, ast.BinOp) and isinstance(first.op, ast.Add):
             head, tail = first.left, first.right
@@ -328,6 +483,8 @@ class Scan(ast.NodeVisitor):
 
     def visit_Name(self, node: ast.Name) -> None:
         self.word(node.id)
+        if isinstance(node.ctx, ast.Load):
+            self.scope.chains.add((node.id, ""))
 
     def visit_keyword(self, node: ast.keyword) -> None:
         if node.arg:
@@ -342,9 +499,10 @@ class Scan(ast.NodeVisitor):
             parts.append(base.attr)
             base = base.value
         if isinstance(base, ast.Name):
-            self.word(base.id)
-            self.chains.add((base.id, ".".join(reversed(parts))))
+            self.visit_Name(base)
+            self.scope.chains.add((base.id, ".".join(reversed(parts))))
         else:
+            self.scope.names.update("." + part for part in parts)
             self.visit(base)
 
     def visit_Constant(self, node: ast.Constant) -> None:
@@ -354,22 +512,79 @@ class Scan(ast.NodeVisitor):
                 self.constants.add(node.value)
             if len(node.value) < 200 and DOTTED.match(node.value):
                 self.strings.add(node.value)
+                self.scope.names.update("'" + part for part in re.split("[.:]", node.value))
+            elif len(node.value) < 80 and IDENTIFIER.match(node.value):
+                self.scope.names.add("'" + node.value)
         elif isinstance(node.value, bytes) and len(node.value) < 200:
             self.word(node.value.decode("latin-1"))
 
     def visit_Assign(self, node: ast.Assign) -> None:
-        if any(isinstance(t, ast.Name) and t.id == "__all__" for t in node.targets):
-            self.exported(node.value)
-        self.generic_visit(node)
+        first = node.targets[0]
+        if self.is_outside() and len(node.targets) == 1 and isinstance(first, ast.Subscript) and is_table(node.value):
+            if isinstance(first.value, ast.Name) and isinstance(first.slice, ast.Constant):  # an entry of a table
+                self.within(Scope([first.value.id]), [node.value])
+                return
+        self.assigned(node, [t.id if isinstance(t, ast.Name) else "" for t in node.targets], node.value)
+
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> None:
+        self.assigned(node, [node.target.id if isinstance(node.target, ast.Name) else ""], node.value)
 
     def visit_AugAssign(self, node: ast.AugAssign) -> None:
-        if isinstance(node.target, ast.Name) and node.target.id == "__all__":
-            self.exported(node.value)
+        if isinstance(node.target, ast.Name) and node.target.id == "__all__" and self.exported(node.value):
+            return
         self.generic_visit(node)
 
-    def exported(self, value: ast.expr) -> None:
-        if isinstance(value, (ast.List, ast.Tuple)):
-            self.exports += [e.value for e in value.elts if isinstance(e, ast.Constant) and isinstance(e.value, str)]
+    def visit_Expr(self, node: ast.Expr) -> None:
+        """`TABLE.update({...})` adds to a table."""
+        call = node.value
+        if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and isinstance(call.func.value, ast.Name):
+            if call.func.value.id == "__all__" and call.args:
+                added = call.args[0]
+                if self.exported(added if call.func.attr == "extend" else ast.List([added], ast.Load())):
+                    return
+            changes = call.func.attr in ("append", "extend", "update", "setdefault", "add", "insert")
+            if changes and self.is_outside() and not call.keywords and all(is_table(a) for a in call.args):
+                self.within(Scope([call.func.value.id]), call.args)
+                return
+        self.generic_visit(node)
+
+    def is_outside(self) -> bool:
+        """Whether this is a statement of the module itself."""
+        return not self.function and not self.inside_class
+
+    def assigned(self, node: ast.Assign | ast.AnnAssign, targets: list[str], value: ast.expr | None) -> None:
+        if "__all__" in targets and value is not None and self.exported(value):
+            return
+        own = self.is_outside() and len(targets) == 1 and targets[0]
+        if own and isinstance(value, ast.Constant) and isinstance(value.value, str) and not self.flags:
+            self.values[targets[0]] = value.value
+        if own and value is not None and not targets[0].startswith("__") and is_table(value):
+            self.within(Scope([targets[0]]), [value])
+            return
+        self.generic_visit(node)
+
+    def exported(self, value: ast.expr) -> bool:
+        """Note the names of `__all__`; whether they are all constants. To be exported is not to be used."""
+        if not isinstance(value, (ast.List, ast.Tuple)):
+            return False
+        names = [e.value for e in value.elts if isinstance(e, ast.Constant) and isinstance(e.value, str)]
+        self.exports += names
+        return len(names) == len(value.elts)
+
+
+def last_name(node: ast.expr) -> str:
+    """`c` of a.b.c and of a.b.c(...)."""
+    if isinstance(node, ast.Call):
+        node = node.func
+    return node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
+
+
+def is_table(value: ast.expr) -> bool:
+    """Whether an expression only puts names and constants together: nothing in it runs before somebody uses it."""
+    if isinstance(value, ast.Constant):
+        return False
+    parts = (ast.Name, ast.Attribute, ast.Constant, ast.List, ast.Tuple, ast.Dict, ast.Set, ast.BinOp, ast.Starred)
+    return all(isinstance(n, (*parts, ast.expr_context, ast.operator)) for n in ast.walk(value))
 
 
 def scan(name: str, words: re.Pattern[str], kind: str) -> dict[str, Any]:
@@ -406,7 +621,8 @@ def bytecode(name: str, words: re.Pattern[str]) -> dict[str, Any]:
             elif op.opname == "IMPORT_NAME":
                 names, level = (stack[-1], stack[-2]) if len(stack) > 1 else (None, 0)
                 level = level if isinstance(level, int) else 0
-                visitor.imports.append([0, level, op.argval, list(names) if names else None, LAZY if lazy else 0, ""])
+                flags = LAZY if lazy else 0
+                visitor.scope.imports.append([0, level, op.argval, list(names) if names else None, flags, ""])
         for constant in code.co_consts:
             if isinstance(constant, CodeType):
                 walk(constant, lazy or bool(constant.co_flags & 2))

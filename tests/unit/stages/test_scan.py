@@ -62,6 +62,8 @@ def test_the_main_block_counts_in_the_main_module_only(workshop: Workshop, kind:
         ("import_module('..x.y', 'p.q')", 2, "x.y"),
         ("import_module(__name__ + '.x')", 1, "x"),
         ("import_module(f'{__name__}.x')", 1, "x"),
+        ("BASE = 'p.q'\nimport_module(f'{BASE}.x')", 0, "p.q.x"),
+        ("import_module('p.' + 'q')", 0, "p.q"),
     ],
 )
 def test_relative_names_of_computed_imports(workshop: Workshop, call: str, level: int, module: str) -> None:
@@ -90,12 +92,44 @@ def test_other_facts(workshop: Workshop) -> None:
         use(token_one=1, url="ssl://x")
         ''',
     )
-    assert found.chains == {"a.b.c"}
+    module = found.scopes[0]
+    assert "a.b.c" in module.chains
     assert {"shop.urls"} <= found.strings
-    assert {"koi8-r", "cp1252"} <= found.codecs
-    assert found.groups == {"plugins"}
+    assert {"koi8-r", "cp1252"} <= module.codecs
+    assert module.groups == {"plugins"}
     assert found.exports == ("two",)
     assert found.words == {"token_one", "ssl"}
+
+
+@pytest.mark.parametrize(
+    ("text", "keys"),
+    [
+        ("def f(): pass", [("f",)]),
+        ("class C:\n def m(self): pass", [("@m",)]),
+        ("class C:\n def __call__(self): pass", [("C",)]),
+        ("class C(B):\n def __call__(self): pass", []),
+        ("@route('/')\ndef f(): pass", []),
+        ("@functools.lru_cache(None)\ndef f(): pass", [("f",)]),
+        ("T = {'a': f}\nT['b'] = (g, 1)\nT.update({'c': h})\nT[k] = make()", [("T",), ("T",), ("T",)]),
+        ("def __getattr__(n):\n if n == 'x': import a\n elif n in ('y', 'z'): import b", [(".x",), (".y", ".z")]),
+        ("def f():\n def inner(): pass", [("f",)]),
+    ],
+)
+def test_what_runs_together(workshop: Workshop, text: str, keys: list[tuple[str, ...]]) -> None:
+    assert [s.keys for s in scanned(workshop, text).scopes] == [(), *keys]
+
+
+def test_what_a_function_uses(workshop: Workshop) -> None:
+    text = """
+    import os.path as p
+    from .side import thing as t
+    def f(x):
+        p.join(t.a, x.b.c, local, "word", "two.parts", getattr(x, "attr"))
+        "visit_" + x; f"{x}_handler"; "do_%s" % x; globals()
+    """
+    found = scanned(workshop, text).scopes[1]
+    assert {"os.path.join", ".side.thing.a"} <= found.chains
+    assert found.names >= {".b", ".c", "~local", "'word", "'two", "'parts", ".attr", "visit_*", "*_handler", "do_*", "*"}
 
 
 def test_errors_have_a_line(workshop: Workshop) -> None:
