@@ -58,6 +58,7 @@ def choose(script: Path, python: Path, base: str) -> dict[str, Any]:
         if done.returncode:
             return {"status": f"build: {(done.stderr.strip().splitlines() or ['?'])[-1]}"}
         found = tables(folder / "work" / script.stem, folder / "dist" / script.stem)
+        found["tool"] = next(tool(base).glob("pyinstaller-*.dist-info")).name.split("-")[1].removesuffix(".dist")
         found["seconds"] = round(time.monotonic() - start, 1)
         found["status"] = run(folder / "dist" / script.stem / script.stem)
     return found

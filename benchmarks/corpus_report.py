@@ -7,15 +7,18 @@ from typing import Any
 
 HEAD = """# The corpus
 
-{count} popular packages as `pip install` brings them, a smoke script each (`tests/apps/corpus/`): a real use, not only the
-import. Every image is what `unikit build` makes of the script alone, without settings; every one is booted (TCG, one processor),
-and its verdict is the exit status on the report channel. `python benchmarks/corpus.py --peer --report docs/corpus.md` made this page.
+{count} popular packages as `pip install` brings them, a smoke script each (`tests/apps/corpus/`): a real use, not only
+the import. Every image is what `unikit build` makes of the script alone, without settings; every one is booted (TCG,
+one processor), and its verdict is the exit status on the report channel. This page was made by
+
+    python benchmarks/corpus.py --peer --report docs/corpus.md
 
 **{passed} of {count} pass. Kept modules per imported one: median {median:.2f}, {low:.2f} to {high:.2f}.**
 
-- *before*: site-packages and the standard library of the environment; *image*: everything that boots, kernel included, not compressed.
-- *kept*: modules that are files of the image (those inside the interpreter's program are not counted); *imported*: those of them
-  that the guest imported, as its interpreter says.
+- *before*: site-packages and the standard library of the environment; *image*: everything that boots, kernel included,
+  not compressed.
+- *kept*: modules that are files of the image (those inside the interpreter's program are not counted); *imported*:
+  those of them that the guest imported, as its own interpreter says.
 
 | package | version | before MiB | image MiB | kept | imported | ratio | result |
 |---|---|---:|---:|---:|---:|---:|---|
@@ -23,19 +26,20 @@ and its verdict is the exit status on the report channel. `python benchmarks/cor
 
 PEER = """
 ## Beside PyInstaller
-PyInstaller {version}, the same scripts in the same environments, counted the same way: modules that are files, and the size of
-everything chosen as it lies in the environment (sources of modules, extension modules, libraries, data). Ours includes libc, the
-dynamic linker and the interpreter, PyInstaller's does not include the first two. *runs*: whether the program that it built ends
-with status 0 on the host.
+PyInstaller {version} chose for the same scripts in the same environments; both choices are counted the same way:
+modules that are files, and the size of everything chosen as it lies in the environment (sources of modules, extension
+modules, libraries, data). Ours includes libc and the dynamic linker, which PyInstaller leaves to the system. *runs*:
+whether the program that PyInstaller built ends with status 0 on the host.
 
-Medians of ours / PyInstaller's: modules {modules:.2f}, size {size:.2f}. Smaller in modules: {fewer} of {count}; in size: {smaller} of {count}.
+Medians of ours / PyInstaller's: modules {modules:.2f}, size {size:.2f}. Fewer modules in {fewer} of {count}, smaller in
+{smaller} of {count}.
 
 | package | modules, ours | PyInstaller | ratio | MiB, ours | PyInstaller | ratio | runs |
 |---|---:|---:|---:|---:|---:|---:|---|
 """
 
 
-def page(results: list[Any], version: str = "") -> str:
+def page(results: list[Any]) -> str:
     done = [r for r in results if r.status == "pass"]
     ratios = [r.kept / r.imported for r in done] or [0.0]
     text = HEAD.format(
@@ -51,7 +55,8 @@ def page(results: list[Any], version: str = "") -> str:
     modules = [r.ours["modules"] / r.peer["modules"] for r in peers]
     sizes = [r.ours["bytes"] / r.peer["bytes"] for r in peers]
     text += PEER.format(
-        version=version, modules=statistics.median(modules), size=statistics.median(sizes), count=len(peers),
+        version=peers[0].peer.get("tool", ""), count=len(peers), modules=statistics.median(modules),
+        size=statistics.median(sizes),
         fewer=sum(m < 1 for m in modules), smaller=sum(s < 1 for s in sizes),
     )  # fmt: skip
     for r, m, s in zip(peers, modules, sizes, strict=True):

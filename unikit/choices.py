@@ -28,11 +28,7 @@ class Choices:
 
     def leave_out(self, importer: Module, name: str, edge: Edge) -> bool:
         """Whether an import is not followed, for now or for good."""
-        if importer.layer == "interpreter" and self._is_cut(importer, name, edge):
-            return True
-        if importer.layer == "dependencies" and edge.lazy and any(
-            importer.name == user and (name == cut or name.startswith(f"{cut}.")) for user, cut in packages.CUT
-        ):
+        if self._is_cut(importer, name, edge):
             return True
         if rule := self._optional(importer, name, edge):
             self._deferred.append((rule, importer, name, edge))
@@ -50,6 +46,9 @@ class Choices:
 
     def _is_cut(self, importer: Module, name: str, edge: Edge) -> bool:
         own, top = importer.name.partition(".")[0], name.partition(".")[0]
+        if importer.layer != "interpreter":
+            cuts = [cut for user, cut in packages.CUT if user == importer.name]
+            return edge.lazy and any(name == cut or name.startswith(f"{cut}.") for cut in cuts)
         if {(importer.name, top), (importer.name, name)} & stdlib.CUT:
             return True
         if name in stdlib.FALLBACKS and (edge.conditional or edge.lazy):

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from unikit import datafiles, distributions, elf, recording
+from unikit import datafiles, distributions, elf, impossible, recording, sickness
 from unikit.errors import ExitCode, UserError
 from unikit.finder import Finder
 from unikit.hooks import knowledge, optional, stdlib
@@ -46,6 +46,7 @@ def analyse(source: Source, traced: Iterable[str] = ()) -> Imports:
         distributions.add(walk, environment)
         walk.run()
     _check_missing(walk, record.loaded)
+    walk.warnings += [*sickness.broken(walk), *sickness.twice(walk, environment), *impossible.check(walk)]
     data += [*datafiles.collect(walk), *distributions.metadata(walk, hooked.metadata)]
     return Imports(
         source=source,
@@ -170,6 +171,8 @@ def _hint(walk: Walk, name: str) -> str:
     top = name.partition(".")[0]
     if top in walk.source.python.stdlib_names:
         return f"{python} was built without it"
+    if other := sickness.foreign(walk, name):
+        return f"{other}: install one for {python} on x86-64 Linux with glibc (manylinux)"
     beside = [f for f in _neighbours(walk.source.root) if (f / top).is_dir() or (f / f"{top}.py").is_file()]
     if beside:
         return f"{beside[0]} holds a {top}: build from there, or name the folder as the project"

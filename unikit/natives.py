@@ -11,7 +11,7 @@ from typing import Literal
 
 from elftools.common.exceptions import ELFError
 
-from unikit import elf
+from unikit import elf, holders
 from unikit.errors import ExitCode, UserError
 from unikit.finder import Finder
 from unikit.libraries import Resolver
@@ -141,12 +141,9 @@ class _Resolution:
             self.graph.add_node(missing.id, node=missing)
             self.graph.add_edge(user.id, missing.id, edge=Edge(EdgeKind.LOADS, evidence=(str(user.host),)))
             module = next((p for p in self.graph.predecessors(user.id) if p.startswith("module:")), user.id)
-            self._fail(
-                module,
-                name,
-                f"{user.host} needs {name}, which is not on this machine",
-                "install the package that holds it",
-            )
+            package = holders.package_of(name)
+            hint = f"apt install {package}" if package else "install the package that holds it"
+            self._fail(module, name, f"{user.host} needs {name}, which is not on this machine", hint)
             return None
         place = self.finder.guest(found.path) if found.relative or self._is_packaged(found.path) else None
         guest, layer = place or (f"{self.libdir}/{name}", "runtime" if user.layer == "runtime" else user.layer)

@@ -52,7 +52,7 @@ class Scope:
     computed: bool = False
     groups: frozenset[str] = frozenset()
     names: frozenset[str] = frozenset()
-    calls: tuple[tuple[int, str], ...] = ()
+    calls: tuple[tuple[int, str, bool], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ def _scope(raw: dict[str, Any]) -> Scope:
         raw["computed"],
         frozenset(raw["groups"]),
         frozenset(map(sys.intern, raw["names"].split())),
-        tuple((line, name) for line, name in raw["calls"]),
+        tuple((line, name, now) for line, name, now in raw["calls"]),
     )
 
 

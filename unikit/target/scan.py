@@ -14,17 +14,17 @@ Standard input: a JSON object `{"words": REGEX}`, then a file name a line. Stand
 
 and of every scope
 
-  keys      by what it comes to life: `NAME`: a function, class or table of the module; `@NAME`: a method; `.NAME`: a branch of
-            the module's __getattr__ for that attribute; none: it always is
+  keys      by what it comes to life: `NAME`: a function, class or table of the module; `@NAME`: a method; `.NAME`: a
+            branch of the module's __getattr__ for that attribute; none: it always is
   imports   [line, level, module, names or null, flags, function]   null: `import module`; names: `from module import
             names`
-  chains    what is used through imported names: `import a` and `a.b.c` give "a.b.c"; relative ones begin with dots
+  chains    what is used through imported names: `import a` and `a.b.c` give "a.b.c"; relative ones have dots first
   codecs    names of text encodings
   computed  whether the name of an encoding is computed
   groups    entry point groups that are asked for
-  names     what else it uses: `~NAME`: a name of the module; `.NAME`: an attribute of something unknown; `'NAME`: a word
-            in a string; `NAME*`, `*NAME`: how names begin or end that it computes; `*`: all names of the module
-  calls     [line, dotted name] of calls of functions of other modules
+  names     what else it uses: `~NAME`: a name of the module; `.NAME`: an attribute of something unknown; `'NAME`: a
+            word in a string; `NAME*`, `*NAME`: how names begin or end that it computes; `*`: all names of the module
+  calls     [line, name, whether it is made as soon as the module is imported] of calls through imported names
 
 What can be decided for this interpreter (sys.version_info, sys.platform, TYPE_CHECKING, __name__) is decided, and
 what is then dead is left out.
@@ -163,7 +163,7 @@ class Scope:
         self.codecs: set[str] = set()
         self.groups: set[str] = set()
         self.names: set[str] = set()
-        self.calls: set[tuple[int, str, str]] = set()
+        self.calls: set[tuple[int, str, str, bool]] = set()
         self.computed = False
 
     def result(self, bound: dict[str, set[str]]) -> dict[str, Any]:
@@ -174,7 +174,11 @@ class Scope:
             if name not in bound:
                 names.add(f"~{name}")
                 names.update(f".{part}" for part in rest.split(".") if part)
-        calls = {(line, f"{o}.{rest}" if rest else o) for line, name, rest in self.calls for o in bound.get(name, ())}
+        calls = {
+            (line, f"{origin}.{rest}" if rest else origin, now)
+            for line, name, rest, now in self.calls
+            for origin in bound.get(name, ())
+        }
         return {
             "keys": self.keys,
             "imports": self.imports,
@@ -400,7 +404,8 @@ class Scan(ast.NodeVisitor):
             parts.append(base.attr)
             base = base.value
         if isinstance(base, ast.Name):
-            self.scope.calls.add((node.lineno, base.id, ".".join(reversed(parts))))
+            now = not self.flags & ~MAIN
+            self.scope.calls.add((node.lineno, base.id, ".".join(reversed(parts)), now))
         if ((name in REFLECTIVE and not node.args) or name == "getmembers") and self.function != "__dir__":
             self.scope.names.add("*")
         if name == "getattr" and len(node.args) > 1 and isinstance(node.args[1], ast.Constant):
@@ -519,11 +524,11 @@ class Scan(ast.NodeVisitor):
             self.word(node.value.decode("latin-1"))
 
     def visit_Assign(self, node: ast.Assign) -> None:
-        first = node.targets[0]
-        if self.is_outside() and len(node.targets) == 1 and isinstance(first, ast.Subscript) and is_table(node.value):
-            if isinstance(first.value, ast.Name) and isinstance(first.slice, ast.Constant):  # an entry of a table
-                self.within(Scope([first.value.id]), [node.value])
-                return
+        match node.targets:
+            case [ast.Subscript(value=ast.Name(id=name), slice=ast.Constant())]:  # an entry of a table
+                if self.is_outside() and is_table(node.value):
+                    self.within(Scope([name]), [node.value])
+                    return
         self.assigned(node, [t.id if isinstance(t, ast.Name) else "" for t in node.targets], node.value)
 
     def visit_AnnAssign(self, node: ast.AnnAssign) -> None:
@@ -536,16 +541,15 @@ class Scan(ast.NodeVisitor):
 
     def visit_Expr(self, node: ast.Expr) -> None:
         """`TABLE.update({...})` adds to a table."""
-        call = node.value
-        if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and isinstance(call.func.value, ast.Name):
-            if call.func.value.id == "__all__" and call.args:
-                added = call.args[0]
-                if self.exported(added if call.func.attr == "extend" else ast.List([added], ast.Load())):
+        match node.value:
+            case ast.Call(func=ast.Attribute(value=ast.Name(id="__all__"), attr=how), args=[added]):
+                if self.exported(added if how == "extend" else ast.List([added], ast.Load())):
                     return
-            changes = call.func.attr in ("append", "extend", "update", "setdefault", "add", "insert")
-            if changes and self.is_outside() and not call.keywords and all(is_table(a) for a in call.args):
-                self.within(Scope([call.func.value.id]), call.args)
-                return
+            case ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr=how), args=args, keywords=[]):
+                changes = how in ("append", "extend", "update", "setdefault", "add", "insert")
+                if changes and self.is_outside() and all(is_table(a) for a in args):
+                    self.within(Scope([name]), args)
+                    return
         self.generic_visit(node)
 
     def is_outside(self) -> bool:

@@ -36,7 +36,8 @@ class Server(socketserver.StreamRequestHandler):
                 values = self.parameters(body)
                 self.send(b"2")
             elif kind == b"D":
-                columns = b"".join(b"c%d\0" % i + struct.pack(">IHIhih", 0, 0, 25, -1, -1, 0) for i in range(len(values)))
+                column = struct.pack(">IHIhih", 0, 0, 25, -1, -1, 0)
+                columns = b"".join(b"c%d\0" % i + column for i in range(len(values)))
                 self.send(b"T", struct.pack(">H", len(values)) + columns)
             elif kind == b"E":
                 row = b"".join(struct.pack(">i", len(v)) + v for v in values)

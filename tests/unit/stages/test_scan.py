@@ -129,7 +129,8 @@ def test_what_a_function_uses(workshop: Workshop) -> None:
     """
     found = scanned(workshop, text).scopes[1]
     assert {"os.path.join", ".side.thing.a"} <= found.chains
-    assert found.names >= {".b", ".c", "~local", "'word", "'two", "'parts", ".attr", "visit_*", "*_handler", "do_*", "*"}
+    assert found.names >= {".b", ".c", "~local", "'word", "'two", "'parts", ".attr"}
+    assert found.names >= {"visit_*", "*_handler", "do_*", "*"}
 
 
 def test_errors_have_a_line(workshop: Workshop) -> None:
