@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from unikit import pipeline
+from unikit import image, pipeline, source
 from unikit.cli import options, reporting
 from unikit.model import Mode
 from unikit.questions import absence, names, subject
@@ -28,6 +28,9 @@ def command(name: str, app: str, python: str | None, lwip: Path | None, prune: M
         inventory = subject.find(pipeline.Request(app, python, lwip, prune=prune), progress).inventory
         found = [n for n in names.find(inventory, name) if not n.startswith("missing:")]
         reason = f"It is in the image, as {found[0]}: unikit why {name} {app}" if found else None
+        if reason is None and not image.is_elf(Path(app)):
+            known = absence.of_interpreter(source.load(app, python))
+            reason = absence.explain(inventory, name, known)
         answer = reason or absence.explain(inventory, name)
         if machine:
             value = {"name": name, "there": bool(found), "answer": answer, "similar": names.similar(inventory, name)}

@@ -3,24 +3,31 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 from unikit.choices import rule_of
 from unikit.errors import UserError
+from unikit.finder import Finder
 from unikit.hooks import stdlib
+from unikit.installed import Environment
 from unikit.inventory import Inventory
+from unikit.model import Source
 from unikit.questions import names
 from unikit.questions.ways import step
 from unikit.runtime import call_names
 from unikit.select import ON_IMPORT
 
 
-def explain(inventory: Inventory, name: str) -> str:
-    """A sentence or two: why `name` is not there, and what would bring it in. A name may carry a kind (`call:fork`)."""
+def explain(inventory: Inventory, name: str, installed: Callable[[str], str | None] = lambda _: None) -> str:
+    """A sentence or two: why `name` is not there, and what would bring it in. A name may carry a kind (`call:fork`).
+    `installed` knows, of an application whose interpreter is here, whether there is such a module at all."""
     kind, _, plain = name.rpartition(":")
     for answer in (_left_out, _missing, _unfit, _component, _call, _path):
         if found := answer(inventory, kind, plain):
             return found
     sentence = f"Nothing that the application reaches imports or loads {plain}."
+    if kind in ("", "module", "distribution") and (found := installed(plain)):
+        return f"{sentence} {found}"
     if close := names.did_you_mean(inventory, plain):
         return f"{sentence} {close}"
     if plain.replace(".", "_").isidentifier():
@@ -108,3 +115,21 @@ def _path(inventory: Inventory, kind: str, name: str) -> str | None:
     if compiled and any(compiled in item.files for item in inventory.items()):
         return f'{name} is shipped compiled, as {compiled}; sources = "all" in [tool.unikit] ships the source as well.'
     return f"There is no {name} in the image: nothing that is kept reads it, as far as unikit can see."
+
+
+def of_interpreter(source: Source) -> Callable[[str], str | None]:
+    """What the interpreter of an application could bring in: its modules and its distributions."""
+    finder = Finder(source.python, source.search)
+
+    def look(name: str) -> str | None:
+        module = finder.find(name)
+        if module is not None:
+            place = f" ({module.path or module.folders[0]})" if module.path or module.folders else ""
+            return f'It is installed{place}; include = ["{name}"] in [tool.unikit] takes it in.'
+        for found in Environment(source.python.site).all:
+            if found.distribution.name == name.lower().replace("_", "-"):
+                tops = ", ".join(sorted(found.tops)) or "none"
+                return f"The distribution {name} {found.distribution.version} is installed; its modules: {tops}."
+        return None
+
+    return look

@@ -23,7 +23,8 @@ def forms(node: str) -> Iterator[str]:
     if kind in ("library", "file", "component"):
         last = rest.rpartition("/")[2]
         yield last
-        yield rest.replace("/", "_")
+        if kind == "component":
+            yield rest.replace("/", "_")
         if kind == "library":
             yield last.partition(".so")[0]
     if kind == "distribution":
@@ -56,17 +57,23 @@ def did_you_mean(inventory: Inventory, name: str) -> str | None:
 
 def similar(inventory: Inventory, name: str) -> list[str]:
     """Names of nodes that are close to one that is none, the closest first."""
-    known: dict[str, str] = {}
+    known: dict[str, tuple[str, str]] = {}  # a name, as it is written, and the node
     for node in inventory.graph:
         if not node.startswith("missing:"):
             for form in forms(node):
                 if form != node or ":" not in node:
-                    known.setdefault(_normal(form), form)
+                    known.setdefault(_normal(form), (form, node))
     wanted = _normal(name)
     close = difflib.get_close_matches(wanted, known, CLOSE, 0.75)
     if len(wanted) > 2:
         close += sorted((n for n in known if n.endswith(("." + wanted, "/" + wanted))), key=len)[:CLOSE]
-    return list(dict.fromkeys(known[c] for c in close))[:CLOSE]
+    if len(wanted) > 3:
+        close += sorted((n for n in known if wanted in n), key=len)[:CLOSE]
+    found: dict[str, str] = {}
+    for name in close:
+        form, node = known[name]
+        found.setdefault(node, form)
+    return list(found.values())[:CLOSE]
 
 
 def _normal(name: str) -> str:

@@ -127,11 +127,11 @@ def _group(inventory: Inventory, item: Item, crowd: frozenset[str]) -> tuple[int
     if item.layer == "app":
         return APP, "the application"
     if item.layer == "dependencies" or owner:
-        return PACKAGES, label or "other files"
+        return PACKAGES, label or sizes.folder(item.name)
     if item.kind == "module":
         top = item.name.partition(".")[0]
         return STDLIB, top if top in crowd else "single modules"
-    return NATIVE, "files of the system"
+    return NATIVE, sizes.folder(item.name)
 
 
 def _tree(part: Part, number: dict[str, int]) -> list[Any]:

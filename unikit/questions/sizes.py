@@ -81,7 +81,15 @@ def _way(inventory: Inventory, item: Item, python: str) -> tuple[str, ...]:
         if item.kind == "library":
             return (item.layer, "extension modules" if item.detail.get("role") == "extension" else python, leaf[-1])
         return (item.layer, "standard library", *leaf)
+    if item.kind == "file":
+        head = folder(item.name)
+        return (item.layer, head, *item.name[len(head) :].strip("/").split("/"))
     return (item.layer, *leaf)
+
+
+def folder(path: str) -> str:
+    """What a file that belongs to nobody is shown under: `/usr/share/zoneinfo`, `/etc`."""
+    return "/".join(path.split("/")[:-1][:4]) or "/"
 
 
 def _leaf(inventory: Inventory, item: Item) -> tuple[str, ...]:
