@@ -147,8 +147,8 @@ class _Whole:
         for pattern, node in READERS:
             if pattern.search(path) and node in self.graph:
                 return node, "looks it up"
-        if module in dict(self.natives.imports.dropped):
-            return self.program, f"says that {module} was left out"
+        if path.startswith("/.unikit/"):
+            return self.program, reason or "how the program starts"
         if path.startswith("/app/"):
             return ROOT, "in the application's folder"
         return self.program, reason

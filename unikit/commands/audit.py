@@ -10,6 +10,7 @@ import click
 
 from unikit import pipeline
 from unikit.cli import options, reporting
+from unikit.model import Mode
 from unikit.questions import audit, page, subject
 
 
@@ -19,14 +20,22 @@ from unikit.questions import audit, page, subject
 @click.option("-n", "most", default=8, show_default=True, help="How many members of each list to show.")
 @click.option("--html", "out", type=click.Path(path_type=Path), help="Write a page.")
 @click.option("--json", "machine", is_flag=True, help="Everything as JSON.")
-def command(app: str, python: str | None, lwip: Path | None, most: int, out: Path | None, machine: bool) -> None:
+def command(
+    app: str,
+    python: str | None,
+    lwip: Path | None,
+    prune: Mode | None,
+    most: int,
+    out: Path | None,
+    machine: bool,
+) -> None:
     """Show what can run in an image, what can be reached from outside, what can be written, and what looks wrong: code,
     ports, system calls, devices, environment, certificates, secrets.
 
     APP is an application or an image; without one, the project in the current folder.
     """
     with reporting(False, quiet=True) as progress:
-        found = audit.make(subject.find(pipeline.Request(app, python, lwip), progress))
+        found = audit.make(subject.find(pipeline.Request(app, python, lwip, prune=prune), progress))
         if out is not None:
             page.write(out, page.fill("audit", title=f"Audit of {found.name}", audit=found))
             click.echo(f"{out}: open it in a browser", err=True)

@@ -10,6 +10,7 @@ import click
 
 from unikit import pipeline
 from unikit.cli import options, reporting
+from unikit.model import Mode
 from unikit.questions import diff, subject
 
 
@@ -19,14 +20,16 @@ from unikit.questions import diff, subject
 @options.build
 @click.option("-n", "most", default=12, show_default=True, help="How many members of each list to show.")
 @click.option("--json", "machine", is_flag=True, help="Everything as JSON.")
-def command(old: str, new: str, python: str | None, lwip: Path | None, most: int, machine: bool) -> None:
+def command(
+    old: str, new: str, python: str | None, lwip: Path | None, prune: Mode | None, most: int, machine: bool
+) -> None:
     """Show what came, went and changed between OLD and NEW, two images or two applications: distributions and their
     versions, modules, libraries and their build ids, the kernel's components, drivers, system calls, settings, sizes.
 
     Ends with 1 if there is a difference, as diff(1) does.
     """
     with reporting(False, quiet=True) as progress:
-        sides = [subject.find(pipeline.Request(app, python, lwip), progress) for app in (old, new)]
+        sides = [subject.find(pipeline.Request(app, python, lwip, prune=prune), progress) for app in (old, new)]
         found = diff.images(*sides)
         if machine:
             click.echo(json.dumps(diff.jsonable(found), indent=1))

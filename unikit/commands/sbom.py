@@ -8,6 +8,7 @@ import click
 
 from unikit import pipeline
 from unikit.cli import options, reporting
+from unikit.model import Mode
 from unikit.questions import page, sbom, subject
 
 
@@ -16,14 +17,16 @@ from unikit.questions import page, sbom, subject
 @options.build
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Write it to a file.")
 @click.option("--json", "machine", is_flag=True, help="JSON, as always.")
-def command(app: str, python: str | None, lwip: Path | None, output: Path | None, machine: bool) -> None:
+def command(
+    app: str, python: str | None, lwip: Path | None, prune: Mode | None, output: Path | None, machine: bool
+) -> None:
     """Print what an image is made of as CycloneDX 1.6 (JSON): distributions, Debian's packages with their libraries,
     CPython, the runtime, lwIP; with package URLs, hashes, licences and dependencies.
 
     APP is an application or an image; without one, the project in the current folder.
     """
     with reporting(False, quiet=True) as progress:
-        text = sbom.make(subject.find(pipeline.Request(app, python, lwip), progress))
+        text = sbom.make(subject.find(pipeline.Request(app, python, lwip, prune=prune), progress))
         if output is None:
             click.echo(text, nl=False)
         else:
