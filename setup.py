@@ -36,11 +36,14 @@ setup(
         "click>=8.1",
         "cyclonedx-python-lib>=9",
         "jinja2>=3.1",
+        "lz4>=4.0",
         "networkx>=3.0",
         "pyinstaller-hooks-contrib>=2024.0",
         "pyelftools>=0.29",
         "rich>=13",
         'tomli>=2; python_version < "3.11"',
+        "xxhash>=3.0",
+        "zstandard>=0.19",
     ],
     extras_require={
         "test": [

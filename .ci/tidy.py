@@ -10,9 +10,9 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from unikit import cache, lwip
+from unikit import cache, upstream
 from unikit.compiler import KERNEL_FLAGS
-from unikit.runtime import NOT_COMPONENTS
+from unikit.runtime import DECODERS, NOT_COMPONENTS
 
 ROOT = Path(__file__).resolve().parent.parent
 RUNTIMES = ROOT / "runtimes"
@@ -32,11 +32,13 @@ OMIT = {"-mgeneral-regs-only", "-fcf-protection=none"}
 
 
 def main() -> int:
-    sources = sorted(f for f in RUNTIMES.rglob("*.c") if f.relative_to(RUNTIMES).parts[0] not in NOT_COMPONENTS)
+    apart = set(NOT_COMPONENTS) - {"unpack"}
+    sources = sorted(f for f in RUNTIMES.rglob("*.c") if f.relative_to(RUNTIMES).parts[0] not in apart)
     flags = [flag for flag in KERNEL_FLAGS if flag not in OMIT]
     flags += ["-I" + str(RUNTIMES / "include"), "-Wno-unknown-warning-option"]
     if (RUNTIMES / "network/include").is_dir():
-        flags += ["-I" + str(RUNTIMES / "network/include"), "-isystem", str(lwip.find() / "src/include")]
+        flags += ["-I" + str(RUNTIMES / "network/include"), "-isystem", str(upstream.LWIP.find() / "src/include")]
+    flags += [f"-isystem{d.package.find() / name}" for d in DECODERS.values() for name in d.includes]
     headers = hashlib.sha256()
     for file in sorted(RUNTIMES.rglob("*.h")):
         headers.update(file.read_bytes())

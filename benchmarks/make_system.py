@@ -1,6 +1,7 @@
 """Writes a folder that a benchmark can boot without unikit: an image an application, and a script that starts QEMU.
 
     python benchmarks/make_system.py OUT hello=hello.py web=web.py flask=flaskapp.py [--python PYTHON] [--freeze]
+        [--compress zstd]
 
 With --freeze the images are frozen, and guests share their memory (`--alone`: each loads its own copy).
 
@@ -20,6 +21,7 @@ from pathlib import Path
 from unikit import image, machine, pipeline, progress, shared
 from unikit.boot import TCG_TUNABLES
 from unikit.image import Image
+from unikit.runtime import DECODERS
 
 LARGEST = 8192  # MiB that a guest may be given
 
@@ -43,6 +45,7 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("apps", nargs="+", metavar="NAME=APP")
     parser.add_argument("--python", help="the interpreter with the applications' packages")
+    parser.add_argument("--compress", choices=[*DECODERS], nargs="?", const="zstd", help="compressed images")
     parser.add_argument("--machine", default=machine.DEFAULT)
     parser.add_argument("--freeze", action="store_true", help="frozen images")
     parser.add_argument("--alone", action="store_true", help="frozen images that each guest loads by itself")
@@ -53,7 +56,8 @@ def main() -> None:
     for text in options.apps:
         name, _, app = text.partition("=")
         freeze = options.freeze or options.alone or None
-        made = pipeline.image_of(pipeline.Request(app, options.python, freeze=freeze), shown)
+        request = pipeline.Request(app, options.python, freeze=freeze, compress=options.compress)
+        made = pipeline.image_of(request, shown)
         target = options.out / f"{name}.img"
         shutil.copyfile(made.path, target)
         images[name] = image.read(target)

@@ -20,11 +20,13 @@ LIBRARIES = (Path("/lib/x86_64-linux-gnu"), Path("/lib64"), Path("/usr/lib/x86_6
 SYSTEM_PYTHON = "/usr/bin/python3"
 
 
-def build(app: Path | str, python: str | None = None, *, freeze: bool = False) -> Image:
+def build(
+    app: Path | str, python: str | None = None, *, freeze: bool = False, compression: str | None = None
+) -> Image:
     """A Python application as `unikit build` makes it, or a folder with main.c as a program of its own."""
     if isinstance(app, Path) and (app / "main.c").exists():
-        return build_program(app)
-    request = pipeline.Request(str(app), python or SYSTEM_PYTHON, freeze=freeze)
+        return build_program(app, compression)
+    request = pipeline.Request(str(app), python or SYSTEM_PYTHON, freeze=freeze, compress=compression)
     return pipeline.image_of(request, progress.choose(quiet=True))
 
 
@@ -34,16 +36,18 @@ def kernel() -> link.Kernel:
     return link.link()
 
 
-def build_program(folder: Path) -> Image:
+def build_program(folder: Path, compression: str | None = None) -> Image:
     """main.c, compiled by the host's gcc against its glibc, as the only program of an image."""
     source = folder / "main.c"
     program = cache.folder("tests") / f"{folder.name}-{digest(digest_file(source))[:16]}"
     command = ["gcc", "-std=gnu17", "-O1", "-g", "-Wall", "-Wextra", "-Werror", "-Wno-infinite-recursion", "-pthread"]
     subprocess.run([*command, str(source), "-o", str(program)], check=True)
-    return assemble(folder.name, program)
+    return assemble(folder.name, program, compression=compression)
 
 
-def assemble(name: str, program: Path, arguments: tuple[str, ...] = ()) -> Image:
+def assemble(
+    name: str, program: Path, arguments: tuple[str, ...] = (), compression: str | None = None
+) -> Image:
     """An image that runs one ELF program of the host."""
     files = [ImageFile("/app/main", FileKind.FILE, 0o755, "app", program)]
     files += [ImageFile(g, FileKind.FILE, 0o755, "runtime", h) for g, h in sorted(needed(program).items())]
@@ -54,18 +58,19 @@ def assemble(name: str, program: Path, arguments: tuple[str, ...] = ()) -> Image
     built = kernel()
     key = digest(built.build_id, [(f.path, digest(f.read())) for f in files])
     out = cache.entry("tests", key, ".img")
-    if out.is_file():
-        return image.read(out)
-    with tempfile.NamedTemporaryFile() as root:
-        erofs.write(sorted(files, key=lambda f: f.path), cast(BinaryIO, root))
-        root.flush()
-        manifest = Manifest(
-            unikit=__version__, name=name, entry="main.c", interpreter="none", ports=(), memory=64,
-            kernel_build_id=built.build_id, libraries=(),
-            components=tuple(c.name for c in built.selection.components), kernel_sha256="",
-            root_sha256=digest_file(Path(root.name)), network=True,
-        )  # fmt: skip
-        return image.make(built.stripped.read_bytes(), Path(root.name), manifest, out)
+    if not out.is_file():
+        with tempfile.NamedTemporaryFile() as root:
+            erofs.write(sorted(files, key=lambda f: f.path), cast(BinaryIO, root))
+            root.flush()
+            manifest = Manifest(
+                unikit=__version__, name=name, entry="main.c", interpreter="none", ports=(), memory=64,
+                kernel_build_id=built.build_id, libraries=(),
+                components=tuple(c.name for c in built.selection.components), kernel_sha256="",
+                root_sha256=digest_file(Path(root.name)), network=True,
+            )  # fmt: skip
+            image.make(built.stripped.read_bytes(), Path(root.name), manifest, out)
+    plain = image.read(out)
+    return image.compress(plain, compression) if compression else plain
 
 
 def needed(program: Path) -> dict[str, Path]:

@@ -12,7 +12,7 @@ from typing import Any
 
 from unikit import absent, accelerator, machine, ports, report, shared, terminal
 from unikit.errors import ExitCode, UserError
-from unikit.image import Image, is_elf
+from unikit.image import SMALLEST, Image, is_elf
 from unikit.machine import Forward, Guest
 from unikit.manifest import Manifest
 from unikit.progress import Progress
@@ -22,7 +22,6 @@ from unikit.supervisor import Channels, Ended, Limits, Supervisor, find_qemu
 # long as its vector loops.
 TCG_TUNABLES = "glibc.cpu.x86_rep_movsb_threshold=0x40000000:glibc.cpu.x86_rep_stosb_threshold=0x40000000"
 APPEND_LIMIT = 16384  # bytes of boot tokens that QEMU and the kernel take
-SMALLEST = 16  # MiB
 
 
 @dataclass(frozen=True)
@@ -121,7 +120,7 @@ def run(
 
 def _memory(image: Image, memory: int) -> tuple[Path, tuple[str, ...]]:
     """What QEMU loads, and how: the memory of a frozen image is shared with other guests that run it."""
-    if image.manifest.frozen:
+    if image.manifest.frozen and not image.manifest.compression:
         with contextlib.suppress(OSError):  # no room for the file: the image works by itself
             found = shared.prepare(image, memory)
             return found.entry, found.options(memory)

@@ -2,12 +2,14 @@
 
 The kernel's file is kept as it is, byte for byte, but for three things: the object `boot_image` learns where the root
 is, one program header is added (the linker leaves room: the first segment starts a page into the file), and the section
-headers move to the end, with `.unikit.root` and `.unikit.manifest` among them. Layout: docs/architecture.md, "The
-image"; ELF: System V ABI, chapters 4 and 5.
+headers move to the end, with `.unikit.root` and `.unikit.manifest` among them. A compressed image is made in the
+same way of the unpacker and its package (pack.py). Layout: docs/architecture.md, "The image"; ELF: System V ABI,
+chapters 4 and 5.
 """
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import io
@@ -20,14 +22,15 @@ from elftools.common.exceptions import ELFError
 from elftools.elf.elffile import ELFFile
 from elftools.elf.sections import SymbolTableSection
 
-from unikit import cache
+from unikit import cache, pack
 from unikit.errors import ExitCode, UserError
 from unikit.manifest import Manifest
 
 PAGE = 4096
 BOOT_MAGIC = 0x3174696B696E75  # "unikit1"
 KERNEL_VIRTUAL = 0xFFFFFFFF80000000
-ROOT_SECTION, MANIFEST_SECTION = ".unikit.root", ".unikit.manifest"
+SMALLEST = 16  # MiB that a guest needs beside its image, at least
+ROOT_SECTION, PACKAGE_SECTION, MANIFEST_SECTION = ".unikit.root", ".unikit.package", ".unikit.manifest"
 EHDR_SIZE, PHDR_SIZE, SHDR_SIZE = 64, 56, 64
 PT_LOAD, PF_R, SHT_PROGBITS = 1, 4, 1
 
@@ -40,20 +43,75 @@ class Image:
     manifest: Manifest
 
 
-def make(kernel: bytes, root: Path, manifest: Manifest, out: Path, more: Mapping[str, bytes] | None = None) -> Image:
+def make(
+    kernel: bytes,
+    root: Path,
+    manifest: Manifest,
+    out: Path,
+    more: Mapping[str, bytes] | None = None,
+    gap: int = 0,
+) -> Image:
     """Write the image to `out`; the hashes in `manifest` are filled in. `kernel` is a linked kernel (ELF64), `more`
-    are further sections that nothing loads, by name.
+    are further sections that nothing loads, by name, `gap` bytes are left free between the kernel and the root.
 
     Raises UserError (LINK) if the kernel lacks what an image needs.
     """
     content = root.read_bytes()
     content += b"\0" * (-len(content) % PAGE)
     body = bytearray(kernel)
-    physical = _patch(body, len(content))
-    elf_header = bytearray(body[:EHDR_SIZE])
-    phoff, shoff = struct.unpack_from("<QQ", elf_header, 32)
-    phnum, _, shnum, shstrndx = struct.unpack_from("<4H", elf_header, 56)
-    headers = [struct.unpack_from("<IIQQQQQQ", body, phoff + i * PHDR_SIZE) for i in range(phnum)]
+    physical = _patch(body, len(content), gap)
+    manifest = dataclasses.replace(
+        manifest,
+        kernel_sha256=_segments_hash(body, _program_headers(body)),
+        root_sha256=hashlib.sha256(content).hexdigest(),
+    )
+    return _write(body, physical, {ROOT_SECTION: content, **(more or {})}, manifest, out)
+
+
+def compress(plain: Image, method: str, *, in_use: int = 0) -> Image:
+    """The image that unpacks itself to `plain` when it boots, remembered like every other. `method` is one of pack.py;
+    up to the address `in_use` memory that `plain` does not mention has to stay zero.
+
+    Raises UserError: what pack.pack raises.
+    """
+    body = plain.path.read_bytes()
+    key = hashlib.sha256(" ".join([method, pack.identity(method), str(in_use)]).encode() + body).hexdigest()
+    out = cache.entry("packed", key, ".img")
+    if out.is_file():
+        with contextlib.suppress(UserError):
+            return read(out)
+    segments = _segments(body)
+    packed = pack.pack(segments, struct.unpack_from("<Q", body, 24)[0], method, in_use=in_use)
+    left = plain.manifest.smallest or -(-max(s.end for s in segments) // (1 << 20)) + SMALLEST
+    manifest = dataclasses.replace(plain.manifest, smallest=max(left, -(-packed.end // (1 << 20))))
+    more = {
+        section.name: bytes(section.data())
+        for section in ELFFile(io.BytesIO(body)).iter_sections()
+        if section.name.startswith(".unikit.") and section.name not in (ROOT_SECTION, MANIFEST_SECTION)
+    }
+    return write_packed(packed, method, manifest, out, more)
+
+
+def write_packed(
+    packed: pack.Packed, method: str, manifest: Manifest, out: Path, more: Mapping[str, bytes] | None = None
+) -> Image:
+    """Write an image that unpacks `packed` at boot; `manifest` says what is in it."""
+    body = bytearray(packed.unpacker)
+    manifest = dataclasses.replace(
+        manifest,
+        compression=method,
+        components=tuple(sorted({*manifest.components, *packed.components})),
+        loaded_sha256=_segments_hash(body, _program_headers(body), packed.package),
+    )
+    return _write(body, packed.address, {PACKAGE_SECTION: packed.package, **(more or {})}, manifest, out)
+
+
+def _write(body: bytearray, physical: int, parts: Mapping[str, bytes], manifest: Manifest, out: Path) -> Image:
+    """An ELF file with more sections: the first of `parts`, which is loaded at `physical`, the manifest, the others."""
+    (name, content), *more = parts.items()
+    phoff, shoff = struct.unpack_from("<QQ", body, 32)
+    phnum, _, shnum, shstrndx = struct.unpack_from("<4H", body, 56)
+    headers = _program_headers(body)
     if phoff + (phnum + 1) * PHDR_SIZE > min(h[2] for h in headers if h[0] == PT_LOAD and h[5]):
         raise UserError("The kernel has no room for another program header.", code=ExitCode.LINK)
     sections = [list(struct.unpack_from("<IIQQQQIIQQ", body, shoff + i * SHDR_SIZE)) for i in range(shnum)]
@@ -61,24 +119,22 @@ def make(kernel: bytes, root: Path, manifest: Manifest, out: Path, more: Mapping
     names = bytes(body[names_at : names_at + names_size])
 
     body += b"\0" * (-len(body) % PAGE)
-    root_at = len(body)
+    at = len(body)
     struct.pack_into(
-        *("<IIQQQQQQ", body, phoff + phnum * PHDR_SIZE, PT_LOAD, PF_R, root_at),
+        *("<IIQQQQQQ", body, phoff + phnum * PHDR_SIZE, PT_LOAD, PF_R, at),
         *(physical, physical, len(content), len(content), PAGE),
     )
-    manifest = dataclasses.replace(
-        manifest, kernel_sha256=_segments_hash(body, headers), root_sha256=hashlib.sha256(content).hexdigest()
-    )
     tail = bytearray()
-    sections.append([len(names), SHT_PROGBITS, 0, 0, root_at, len(content), 0, 0, 1, 0])
-    names += ROOT_SECTION.encode() + b"\0"
-    for name, data in ((MANIFEST_SECTION, manifest.dump()), *(more or {}).items()):
-        sections.append([len(names), SHT_PROGBITS, 0, 0, root_at + len(content) + len(tail), len(data), 0, 0, 1, 0])
-        names += name.encode() + b"\0"
+    sections.append([len(names), SHT_PROGBITS, 0, 0, at, len(content), 0, 0, 1, 0])
+    names += name.encode() + b"\0"
+    for section, data in ((MANIFEST_SECTION, manifest.dump()), *more):
+        sections.append([len(names), SHT_PROGBITS, 0, 0, at + len(content) + len(tail), len(data), 0, 0, 1, 0])
+        names += section.encode() + b"\0"
         tail += data
-    sections[shstrndx][4:6] = [root_at + len(content) + len(tail), len(names)]
-    tail += names + b"\0" * (-(len(tail) + len(names)) % 8)
-    struct.pack_into("<Q", body, 40, root_at + len(content) + len(tail))
+    sections[shstrndx][4:6] = [at + len(content) + len(tail), len(names)]
+    tail += names
+    tail += b"\0" * (-(at + len(content) + len(tail)) % 8)
+    struct.pack_into("<Q", body, 40, at + len(content) + len(tail))
     struct.pack_into("<H", body, 56, phnum + 1)
     struct.pack_into("<H", body, 60, len(sections))
     tail += b"".join(struct.pack("<IIQQQQIIQQ", *section) for section in sections)
@@ -86,8 +142,23 @@ def make(kernel: bytes, root: Path, manifest: Manifest, out: Path, more: Mapping
     return Image(out, manifest)
 
 
-def _patch(body: bytearray, root_size: int) -> int:
-    """Tell the kernel where its root is; returns the physical address, the first page after the kernel's end."""
+def _program_headers(body: bytes | bytearray) -> list[tuple[int, ...]]:
+    phoff, phnum = struct.unpack_from("<Q", body, 32)[0], struct.unpack_from("<H", body, 56)[0]
+    return [struct.unpack_from("<IIQQQQQQ", body, phoff + i * PHDR_SIZE) for i in range(phnum)]
+
+
+def _segments(body: bytes | bytearray) -> list[pack.Segment]:
+    """What a loader puts into memory, zeros included."""
+    return [
+        pack.Segment(physical, bytes(body[offset : offset + size]) + bytes(memory - size))
+        for kind, _, offset, _, physical, size, memory, _ in _program_headers(body)
+        if kind == PT_LOAD
+    ]
+
+
+def _patch(body: bytearray, root_size: int, gap: int) -> int:
+    """Tell the kernel where its root is; returns the physical address, the first page after the kernel's end and `gap`
+    bytes."""
     elf = ELFFile(io.BytesIO(bytes(body)))
     table = elf.get_section_by_name(".symtab")
     found = {}
@@ -101,18 +172,19 @@ def _patch(body: bytearray, root_size: int) -> int:
             if 0 <= offset <= segment["p_filesz"] - 24:
                 at = segment["p_offset"] + offset
                 if struct.unpack_from("<Q", body, at)[0] == BOOT_MAGIC:
-                    physical = found["kernel_end"] - KERNEL_VIRTUAL
+                    physical = found["kernel_end"] - KERNEL_VIRTUAL + gap
                     physical += -physical % PAGE
                     struct.pack_into("<QQ", body, at + 8, physical, root_size)
                     return physical
     raise UserError("The kernel has no boot_image object for the root file system.", code=ExitCode.LINK)
 
 
-def _segments_hash(body: bytes | bytearray, headers: Sequence[tuple[int, ...]]) -> str:
+def _segments_hash(body: bytes | bytearray, headers: Sequence[tuple[int, ...]], more: bytes = b"") -> str:
     digest = hashlib.sha256()
     for kind, _, offset, _, _, size, _, _ in headers:
         if kind == PT_LOAD:
             digest.update(memoryview(body)[offset : offset + size])
+    digest.update(more)
     return digest.hexdigest()
 
 
@@ -139,15 +211,15 @@ def read(path: Path, *, check: bool = True) -> Image:
     manifest = Manifest.load(text)
     if check:
         try:
-            phoff = struct.unpack_from("<Q", body, 32)[0]
-            phnum = struct.unpack_from("<H", body, 56)[0]
-            headers = [struct.unpack_from("<IIQQQQQQ", body, phoff + i * PHDR_SIZE) for i in range(phnum)]
+            headers = _program_headers(body)
         except struct.error as error:
             raise damaged from error
-        if (
-            _segments_hash(body, headers[:-1]) != manifest.kernel_sha256
-            or _segments_hash(body, headers[-1:]) != manifest.root_sha256
-        ):
+        if manifest.compression:
+            whole = _segments_hash(body, headers) == manifest.loaded_sha256
+        else:
+            whole = _segments_hash(body, headers[:-1]) == manifest.kernel_sha256
+            whole = whole and _segments_hash(body, headers[-1:]) == manifest.root_sha256
+        if not whole:
             raise damaged
     return Image(path, manifest)
 
@@ -165,11 +237,25 @@ def root(path: Path) -> bytes:
     """The root file system in an image. Raises UserError (IMAGE)."""
     try:
         content = section(path, ROOT_SECTION)
+        if content is None:
+            content = _packed_root(path)
     except (ELFError, struct.error, ValueError, OSError) as error:
         raise _not_ours(path) from error
     if content is None:
         raise _not_ours(path)
     return content
+
+
+def _packed_root(path: Path) -> bytes | None:
+    package, text = section(path, PACKAGE_SECTION), section(path, MANIFEST_SECTION)
+    if package is None or text is None:
+        return None
+    manifest = Manifest.load(text)
+    _, segments = pack.unpack(package, manifest.compression)
+    for segment in segments:
+        if hashlib.sha256(segment.content).hexdigest() == manifest.root_sha256:
+            return segment.content
+    return None
 
 
 def section(path: Path, name: str) -> bytes | None:

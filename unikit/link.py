@@ -84,12 +84,15 @@ def compile_all(runtime: Runtime, only: tuple[str, ...] = ()) -> list[Component]
 
 
 def _script(tables: list[str]) -> str:
+    return template("kernel.ld.j2", physical=PHYSICAL, virtual=VIRTUAL, entry=ENTRY, tables=tables)
+
+
+def template(name: str, **values: object) -> str:
+    """A linker script of templates/."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(paths.TEMPLATES), undefined=jinja2.StrictUndefined, trim_blocks=True
     )
-    return environment.get_template("kernel.ld.j2").render(
-        physical=PHYSICAL, virtual=VIRTUAL, entry=ENTRY, tables=tables
-    )
+    return environment.get_template(name).render(**values)
 
 
 def join(plan: Plan) -> Kernel:

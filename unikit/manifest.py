@@ -28,7 +28,9 @@ class Manifest:
     root_sha256: str
     network: bool  # the application can use a network device
     frozen: str = ""  # the CPU level that a frozen image wants; empty: it is not frozen
-    smallest: int = 0  # MiB that a frozen image needs at least
+    smallest: int = 0  # MiB that the guest needs at least; 0: its file's size and a little more
+    compression: str = ""  # of the loaded segments: "zstd", "lz4" or none
+    loaded_sha256: str = ""  # over the file's loaded segments, where these are compressed
     format: int = FORMAT
 
     def dump(self) -> bytes:
@@ -48,9 +50,11 @@ class Manifest:
                     code=ExitCode.IMAGE,
                     hint="Run it with the unikit that made it, or build it again.",
                 )
-            optional = {"frozen", "smallest"}
-            names = [field.name for field in dataclasses.fields(Manifest)]
-            fields = {name: value[name] for name in names if name in value or name not in optional}
+            fields = {
+                field.name: value[field.name]
+                for field in dataclasses.fields(Manifest)
+                if field.default is dataclasses.MISSING or field.name in value
+            }
             fields["libraries"] = tuple(sorted(value["libraries"].items()))
             for name in ("ports", "components"):
                 fields[name] = tuple(value[name])

@@ -92,6 +92,7 @@ class Settings:
     cpu_level: str = "x86-64-v2"  # what the CPU of a frozen image must have at least
     prune: Mode = "safe"
     writable_code: bool = False  # memory may be writable and executable at once, as some JIT compilers want it
+    compress: str | None = None  # how the image is compressed (runtime.DECODERS); None: not at all
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ from unikit import (
     link,
     lock,
     natives,
+    pack,
     paths,
     prune,
     scope,
@@ -45,11 +46,13 @@ from unikit.runtime import Runtime
 # What a guest gets beside its own image if neither the user nor the application says: room for CPython and a service.
 ROOM = 192  # MiB
 NETWORK = "_socket"
+NOT_COMPRESSED = "none"
 
 
 @dataclass(frozen=True)
 class Request:
-    """What is asked for: APP as the user wrote it, the interpreter, lwIP's sources."""
+    """What is asked for: APP as the user wrote it, the interpreter, lwIP's sources, the compression (`none`, a method,
+    or None: as the application's settings say)."""
 
     app: str
     python: str | None = None
@@ -58,6 +61,7 @@ class Request:
     cpu_level: str | None = None
     prune: Mode | None = None  # instead of what the settings say
     tracing: bool = False  # nothing is pruned, and the guest tells what it uses
+    compress: str | None = None
 
 
 @dataclass(frozen=True)
@@ -98,6 +102,11 @@ class Build:
             self.values["calls"] = calls.analyse(self.natives)
         value: Calls = self.values["calls"]
         return value
+
+    @property
+    def compression(self) -> str | None:
+        asked = self.request.compress or self.source.settings.compress
+        return None if asked == NOT_COMPRESSED else asked
 
     @property
     def modules(self) -> frozenset[str]:
@@ -177,13 +186,14 @@ def _image(build: Build) -> Image:
         network=NETWORK in build.modules,
     )
     graph = whole.inventory(build.pruned, kernel.selection, kernel.sizes).dump()
-    out = cache.entry("images", digest(manifest, digest_file(kernel.stripped), digest(graph)), ".img")
+    gap = pack.ROOM if build.compression else 0
+    out = cache.entry("images", digest(manifest, digest_file(kernel.stripped), digest(graph), gap), ".img")
     if out.is_file():
         try:
             return image.read(out)
         except UserError:
             out.unlink()
-    return image.make(kernel.stripped.read_bytes(), root.path, manifest, out, {inventory.SECTION: graph})
+    return image.make(kernel.stripped.read_bytes(), root.path, manifest, out, {inventory.SECTION: graph}, gap)
 
 
 def _memory(root_size: int) -> int:
@@ -228,13 +238,18 @@ def run(request: Request, progress: Progress, last: str = "image") -> Build:
         with progress.step("Booting it and freezing its memory"):
             made = frozen.make(build.values["image"], build.source.settings.cpu_level, progress)
             build.values["image"] = made
+    if last == "image" and build.compression:
+        with progress.step("Compressing it"):
+            made = build.values["image"]
+            in_use = (made.manifest.smallest - frozen.HEADROOM) << 20 if made.manifest.frozen else 0
+            build.values["image"] = image.compress(made, build.compression, in_use=in_use)
     return build
 
 
 def image_of(request: Request, progress: Progress) -> Image:
     """The image of an application: last time's if nothing that it was made from has changed, else a new one."""
     asked = [request.app, request.python, str(request.lwip), request.freeze, request.cpu_level]
-    asked += [request.prune, request.tracing]
+    asked += [request.prune, request.tracing, request.compress]
     key = digest(__version__, asked, str(Path.cwd()), inputs.surroundings())
     record = cache.entry("builds", key, ".json")
     known = inputs.unchanged(record)

@@ -7,14 +7,16 @@ import hashlib
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
-from unikit import cache, lwip, paths
+from unikit import cache, paths, upstream
 from unikit.compiler import KERNEL_FLAGS, WARNINGS, ObjectCache, Unit, require, tool
 from unikit.errors import ExitCode, UserError
 
-# Folders below runtimes/ that hold no components: headers, the host's side of the tests, and the vDSO.
-NOT_COMPONENTS = ("include", "host", "vdso")
+# Folders below runtimes/ that hold no components of kernels: headers, the host's side of the tests, and what is linked
+# into programs of its own, the vDSO and the unpacker of compressed images.
+NOT_COMPONENTS = ("include", "host", "vdso", "unpack")
 VDSO_FLAGS = (
     *(
         "-std=gnu17",
@@ -26,6 +28,43 @@ VDSO_FLAGS = (
     ),
     *("-fcf-protection=none", "-mgeneral-regs-only", "-fvisibility=hidden", *WARNINGS),
 )
+# A program below 2 GiB that runs on its own, before any kernel, and is never debugged by frames.
+UNPACK_FLAGS = (
+    *(flag for flag in KERNEL_FLAGS if flag not in ("-mcmodel=kernel", "-fno-omit-frame-pointer", "-g")),
+    "-mcmodel=small",
+)
+# What the unpacker shares with the kernel.
+UNPACK_SHARED = ("memory/string", "memory/format")
+
+
+@dataclass(frozen=True)
+class Decoder:
+    """A decompression library: Debian's package, the sources that unpacking takes, folders with headers, flags."""
+
+    package: upstream.SourcePackage
+    sources: tuple[str, ...]
+    includes: tuple[str, ...]
+    flags: tuple[str, ...]
+
+
+DECODERS = {
+    "zstd": Decoder(
+        upstream.ZSTD,
+        (
+            *("lib/common/entropy_common.c", "lib/common/error_private.c", "lib/common/fse_decompress.c"),
+            *("lib/common/xxhash.c", "lib/common/zstd_common.c", "lib/decompress/huf_decompress.c"),
+            *("lib/decompress/zstd_ddict.c", "lib/decompress/zstd_decompress.c"),
+            "lib/decompress/zstd_decompress_block.c",
+        ),
+        ("lib",),
+        # one variant of each decoder, the smaller one: the other is no faster for what images hold
+        (
+            *("-DHUF_FORCE_DECOMPRESS_X1", "-DZSTD_FORCE_DECOMPRESS_SEQUENCES_SHORT", "-DZSTD_DISABLE_ASM"),
+            *("-DZSTD_TRACE=0", "-DZSTD_STRIP_ERROR_STRINGS"),
+        ),
+    ),
+    "lz4": Decoder(upstream.LZ4, ("lib/lz4.c", "lib/xxhash.c"), ("lib",), ("-DLZ4_HEAPMODE=0", "-DXXH_NAMESPACE=LZ4_")),
+}
 
 
 class Runtime:
@@ -43,7 +82,7 @@ class Runtime:
         units = []
         network = self.folder / "network/include"
         if network.is_dir():
-            source = lwip.find(self._lwip) / "src"
+            source = upstream.LWIP.find(self._lwip) / "src"
             maps[source] = "lwip"
             includes += ["-I" + str(network), "-isystem", str(source / "include")]
             units += [
@@ -64,6 +103,23 @@ class Runtime:
         if vdso is not None:
             text = _EMBED.format(path=vdso)
             units.append(Unit("generated/vdso", self._generate("vdso.S", text), flags))
+        return units, objects
+
+    def unpacker(self, method: str) -> tuple[list[Unit], ObjectCache]:
+        """The program that unpacks what was compressed with `method`, a key of DECODERS."""
+        decoder, folder = DECODERS[method], self.folder / "unpack"
+        source = decoder.package.find()
+        objects = ObjectCache({self.folder: "runtimes", source: method})
+        includes = [f"-isystem{source / name}" for name in decoder.includes]
+        flags = (*UNPACK_FLAGS, "-I" + str(self.folder / "include"), *includes)
+        others = {folder / f"{name}.c" for name in DECODERS if name != method}
+        own = [f for f in sorted([*folder.glob("*.c"), *folder.glob("*.S")]) if f not in others]
+        own += [self.folder / f"{name}.c" for name in UNPACK_SHARED]
+        units = [
+            Unit(str(file.relative_to(self.folder).with_suffix("")), file, (*flags, *WARNINGS)) for file in own
+        ]
+        library = (*flags, *decoder.flags, "-w", "-include", str(folder / "library.h"))
+        units += [Unit(f"{method}/{name.removesuffix('.c')}", source / name, library) for name in decoder.sources]
         return units, objects
 
     def _generate(self, name: str, text: str) -> Path:

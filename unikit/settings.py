@@ -10,6 +10,7 @@ from typing import Any
 
 from unikit.errors import ExitCode, UserError
 from unikit.model import Settings
+from unikit.runtime import DECODERS
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -109,6 +110,13 @@ def _choice(*choices: str) -> Callable[[Any], str]:
     return read
 
 
+def _compression(value: Any) -> str | None:
+    """How the image is compressed; true is the usual way, the first."""
+    if isinstance(value, bool):
+        return next(iter(DECODERS)) if value else None
+    return _choice(*DECODERS)(value)
+
+
 def _truth(value: Any) -> bool:
     if not isinstance(value, bool):
         raise TypeError(value)
@@ -129,6 +137,7 @@ READERS: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "writable_code": ("true or false", _truth),
     "freeze": ("true or false", _truth),
     "cpu_level": (f"one of {', '.join(CPU_LEVELS)}", _choice(*CPU_LEVELS)),
+    "compress": ('true, false, "zstd" or "lz4"', _compression),
 }
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import networkx as nx
 
-from unikit import debian, lwip
+from unikit import debian, upstream
 from unikit.component import Component
 from unikit.installed import Installed, licence
 from unikit.inventory import ROOT, Absent, Inventory, Item, reached
@@ -224,7 +224,7 @@ class _Whole:
             self._edge(node, f"driver:{name}", EdgeKind.PROVIDES)
         if component.name.startswith("lwip/"):
             self.owners[node] = "lwip"
-            self._add(Item("lwip", detail={"version": lwip.VERSION, "licence": lwip.LICENCE}))
+            self._add(Item("lwip", detail={"version": upstream.LWIP.version, "licence": upstream.LWIP.licence}))
             self._edge(node, "lwip", EdgeKind.PART)
 
     def _root(self, component: Component) -> str:

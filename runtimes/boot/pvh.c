@@ -8,25 +8,12 @@
 #include "config.h"
 #include "image.h"
 #include "memory.h"
+#include "pvh.h"
 
-#define START_MAGIC 0x336ec578U
-#define MEMORY_RAM  1U
-#define MAX_RANGES  32
-#define MAX_TAKEN   16
-#define LOW_MEMORY  0x100000UL /* firmware's and the loader's own: left alone */
+#define MAX_RANGES 32
+#define MAX_TAKEN  16
+#define LOW_MEMORY 0x100000UL /* firmware's and the loader's own: left alone */
 
-struct start_info {
-    uint32_t magic, version, flags, modules;
-    uint64_t module_list, command_line, rsdp, map;
-    uint32_t map_entries, reserved;
-};
-struct module {
-    uint64_t start, size, command_line, reserved;
-};
-struct map_entry {
-    uint64_t start, size;
-    uint32_t type, reserved;
-};
 struct range {
     uintptr_t start, end;
 };

@@ -12,7 +12,7 @@ from typing import Any
 
 import cffi
 
-from unikit import lwip
+from unikit import upstream
 
 from .conftest import FLAGS, HERE, ROOT
 
@@ -61,7 +61,7 @@ SECOND = 1_000_000_000
 
 def compile_stack(folder: Path) -> Path:
     """The library of one machine; every copy of it is another machine."""
-    source = lwip.find() / "src"
+    source = upstream.LWIP.find() / "src"
     includes = ["-idirafter", str(ROOT / "runtimes/network/include"), f"-I{source / 'include'}"]
     sources = sorted((ROOT / "runtimes/network").glob("*.c"))
     sources += [ROOT / f"runtimes/vfs/{name}.c" for name in ("socket", "socket_options", "io")]

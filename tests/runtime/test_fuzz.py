@@ -1,6 +1,7 @@
 """libFuzzer over what reads untrusted bytes: a source in fuzz/ is a target; its first lines name its components.
 
     // components: vfs/erofs
+    // decoders: zstd                 (decompression libraries, if it needs any)
 
 A folder fuzz/NAME.seeds/ holds the first inputs, if there is one. Each target runs UNIKIT_FUZZ_SECONDS (60); two run
 at a time.
@@ -17,6 +18,7 @@ from pathlib import Path
 import pytest
 
 from .conftest import HERE, ROOT
+from .decoders import compile_library, includes
 
 SECONDS = int(os.environ.get("UNIKIT_FUZZ_SECONDS", "60"))
 TARGETS = sorted((HERE / "fuzz").glob("*.c"))
@@ -33,6 +35,10 @@ def fuzz(target: Path, folder: Path) -> subprocess.CompletedProcess[str]:
         "-std=gnu17", "-O1", "-g", "-DUNIKIT_HOST", "-fsanitize=fuzzer,address,undefined",
         "-fno-sanitize-recover=undefined", "-fno-strict-aliasing", f"-I{ROOT / 'runtimes/include'}",
     ]  # fmt: skip
+    plain = [flag.replace("fuzzer,", "fuzzer-no-link,") for flag in flags]
+    decoders = re.search(r"^// decoders: (.+)", target.read_text(), re.M)
+    for method in decoders[1].split() if decoders else ():
+        sources += [*compile_library(method, "clang", plain, folder), *includes(method)]
     host = str(HERE / "host/host.c")
     subprocess.run(["clang", *flags, *sources, host, str(target), "-o", str(program)], check=True)
     seeds = target.with_suffix(".seeds")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from unikit import compiler, inputs, lwip
+from unikit import compiler, inputs, upstream
 from unikit.compiler import ObjectCache, Unit
 from unikit.errors import ExitCode, UserError
 
@@ -119,14 +119,14 @@ def test_failures_name_their_components() -> None:
 
 
 def test_a_folder_without_lwip_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="does not hold lwIP") as error:
-        lwip.find(tmp_path)
+    with pytest.raises(UserError, match="does not hold the sources of lwIP") as error:
+        upstream.LWIP.find(tmp_path)
     assert error.value.code == ExitCode.TOOLCHAIN and "UNIKIT_LWIP" in str(error.value.hint)
 
 
 def test_a_named_folder_with_lwip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "src/core").mkdir(parents=True)
     (tmp_path / "src/core/tcp.c").touch()
-    assert lwip.find(tmp_path) == tmp_path.resolve()
+    assert upstream.LWIP.find(tmp_path) == tmp_path.resolve()
     monkeypatch.setenv("UNIKIT_LWIP", str(tmp_path))
-    assert lwip.find() == tmp_path.resolve()
+    assert upstream.LWIP.find() == tmp_path.resolve()

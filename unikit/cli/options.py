@@ -10,6 +10,7 @@ import click
 
 from unikit import settings
 from unikit.errors import ExitCode, UserError
+from unikit.runtime import DECODERS
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -51,6 +52,25 @@ def freezing(function: Function) -> Function:
     )(function)
     return click.option(
         "--freeze/--cold", default=None, help="Make the memory of the started application the image (docs/freeze.md)."
+    )(function)
+
+
+class Command(click.Command):
+    """`--compress` without a value is the usual way to compress; click would take the next word for its value."""
+
+    def parse_args(self, context: click.Context, args: list[str]) -> list[str]:
+        end = args.index("--") if "--" in args else len(args)
+        usual = f"--compress={next(iter(DECODERS))}"
+        head = [usual if word == "--compress" else word for word in args[:end]]
+        return super().parse_args(context, [*head, *args[end:]])
+
+
+def compress(function: Function) -> Function:
+    """For verbs that make an image; they have to be a `Command`."""
+    return click.option(
+        "--compress",
+        type=click.Choice([*DECODERS, "none"]),
+        help="Compress the image; it unpacks itself when it boots. Alone: zstd; lz4 is larger and faster.",
     )(function)
 
 

@@ -13,7 +13,7 @@ from unikit.errors import ExitCode, UserError
 from unikit.model import Mode
 
 
-@click.command()
+@click.command(cls=options.Command)
 @click.argument("app")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="The image's file (default: NAME.img).")
 @click.option("--trace", "traces", multiple=True, metavar="COMMAND",
@@ -22,6 +22,7 @@ from unikit.model import Mode
 @click.option("-m", "--memory", metavar="SIZE", help="With --trace: memory of the guest (256, 256M, 1G).")
 @click.option("--trace-timeout", "limit", type=click.FloatRange(min=0, min_open=True), default=300.0, show_default=True,
               help="Seconds that a COMMAND may take.")  # fmt: skip
+@options.compress
 @options.build
 @options.freezing
 @options.output
@@ -32,6 +33,7 @@ def command(
     publish: tuple[str, ...],
     memory: str | None,
     limit: float,
+    compress: str | None,
     python: str | None,
     lwip: Path | None,
     prune: Mode | None,
@@ -45,7 +47,7 @@ def command(
     APP is a script, a folder with a __main__.py or a pyproject.toml, or module:attribute of a WSGI or ASGI application.
     """
     with reporting(machine, quiet) as progress:
-        request = pipeline.Request(app, python, lwip, freeze, cpu_level, prune)
+        request = pipeline.Request(app, python, lwip, freeze, cpu_level, prune, compress=compress)
         if traces:
             forwards = tuple(ports.parse(text) for text in publish)
             guest = boot.Options(memory=options.memory(memory))

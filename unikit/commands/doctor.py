@@ -12,7 +12,7 @@ from pathlib import Path
 
 import click
 
-from unikit import __version__, accelerator, lwip
+from unikit import __version__, accelerator, upstream
 from unikit.cli import reporting
 from unikit.errors import ExitCode, UserError
 from unikit.supervisor import find_qemu
@@ -67,7 +67,7 @@ def findings() -> Iterator[Finding]:
     found = header if header.is_file() else Path("/usr/include/asm/unistd_64.h")
     yield Finding("headers", found.is_file(), str(found) if found.is_file() else "missing", "apt install libc6-dev")
     try:
-        yield Finding("lwIP", True, str(lwip.find()))
+        yield Finding("lwIP", True, str(upstream.LWIP.find()))
     except UserError as error:
         yield Finding("lwIP", False, error.message, error.hint or "")
 

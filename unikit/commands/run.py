@@ -17,7 +17,7 @@ from unikit.model import Mode
 from unikit.progress import Progress
 
 
-@click.command(context_settings={"ignore_unknown_options": False})
+@click.command(cls=options.Command, context_settings={"ignore_unknown_options": False})
 @click.argument("app")
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 @click.option("-p", "--publish", multiple=True, metavar="HOST:GUEST", help="Lead a port of this host into the guest.")
@@ -33,6 +33,7 @@ from unikit.progress import Progress
 @click.option("--accel", type=click.Choice(["auto", "kvm", "tcg"]), default="auto", help="How QEMU runs the guest.")
 @click.option("--verbose", is_flag=True, help="Show the kernel's messages.")
 @click.option("--qemu-option", multiple=True, hidden=True, help="A further argument of QEMU.")
+@options.compress
 @options.build
 @options.freezing
 @options.output
@@ -51,6 +52,7 @@ def command(
     accel: str,
     verbose: bool,
     qemu_option: tuple[str, ...],
+    compress: str | None,
     python: str | None,
     lwip: Path | None,
     freeze: bool | None,
@@ -85,7 +87,7 @@ def command(
         if boot.is_image(Path(app)):
             found = image.read(Path(app))
         else:
-            found = pipeline.image_of(pipeline.Request(app, python, lwip, freeze, cpu_level, prune), progress)
+            found = pipeline.image_of(pipeline.Request(app, python, lwip, freeze, cpu_level, prune, compress=compress), progress)
         outcome = boot.run(found, chosen, progress, output=_json_console(progress) if machine else None)
         progress.event("exit", status=outcome.status)
         sys.exit(outcome.status)

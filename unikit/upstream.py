@@ -1,4 +1,5 @@
-"""The source of lwIP, the TCP/IP stack: a folder the user names, else Debian's source package, fetched once.
+"""Debian's source packages as libraries of the runtime: a folder that the user names, else the package, fetched once,
+checked and kept as it is.
 
 `apt-get source` works without root and without source entries in the system's configuration when it is given state
 folders and a source list of its own. The list is derived from the system's, so mirrors and proxies stay as they are.
@@ -14,40 +15,85 @@ import subprocess
 import tarfile
 import tempfile
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from unikit import cache
 from unikit.errors import ExitCode, UserError
 
-VERSION = "2.1.3"
-LICENCE = "BSD-3-Clause"
-ARCHIVE_SHA256 = "0a8276d09fc4e97bbba2f953d74af2388fc2195ea156be9d7589e297a68fde24"
-# Releases whose lwIP is the version above, asked for when the system's own release has another.
+# Releases whose packages have the versions that are asked for, tried when the system's own release has others.
 RELEASES = {"debian": ("bookworm",), "ubuntu": ("noble", "jammy")}
-HINT = "Give a folder with lwIP 2.1.3's sources: --lwip PATH, or UNIKIT_LWIP=PATH."
 
 
-def find(named: Path | None = None) -> Path:
-    """The folder with lwIP's `src`: `named`, else UNIKIT_LWIP, else the cached copy, fetched when missing.
+@dataclass(frozen=True)
+class SourcePackage:
+    """A source package of one version. `archive` is the SHA-256 of its original archive, `probe` a file that it holds,
+    `variable` the environment variable that names a folder with it instead."""
 
-    Raises UserError (TOOLCHAIN) if there is none to be had.
-    """
-    if named is None and os.environ.get("UNIKIT_LWIP"):
-        named = Path(os.environ["UNIKIT_LWIP"])
-    if named is not None:
-        if not (named / "src/core/tcp.c").is_file():
-            raise UserError(
-                f"{named} does not hold lwIP's sources (src/core/tcp.c).", code=ExitCode.TOOLCHAIN, hint=HINT
-            )
-        return named.resolve()
-    target = cache.folder("sources") / f"lwip-{VERSION}-{ARCHIVE_SHA256[:12]}"
-    if not target.is_dir():
-        with tempfile.TemporaryDirectory(dir=target.parent, prefix="lwip-") as work:
-            _unpack(_download(Path(work)), target)
-    return target
+    title: str
+    name: str
+    version: str
+    licence: str  # SPDX
+    archive: str
+    probe: str
+    variable: str
+
+    @property
+    def hint(self) -> str:
+        return f"Give a folder with the sources of {self.title} {self.version}: {self.variable}=PATH."
+
+    def find(self, named: Path | None = None) -> Path:
+        """The folder with the sources: `named`, else the environment's, else the cached copy, fetched when missing.
+
+        Raises UserError (TOOLCHAIN) if there is none to be had.
+        """
+        if named is None and os.environ.get(self.variable):
+            named = Path(os.environ[self.variable])
+        if named is not None:
+            if not (named / self.probe).is_file():
+                raise UserError(
+                    f"{named} does not hold the sources of {self.title} ({self.probe}).",
+                    code=ExitCode.TOOLCHAIN,
+                    hint=self.hint,
+                )
+            return named.resolve()
+        target = cache.folder("sources") / f"{self.name}-{self.version}-{self.archive[:12]}"
+        if not target.is_dir():
+            with tempfile.TemporaryDirectory(dir=target.parent, prefix=f"{self.name}-") as work:
+                _unpack(_download(self, Path(work)), target, self.probe)
+        return target
 
 
-def _download(work: Path) -> Path:
+LWIP = SourcePackage(
+    title="lwIP",
+    name="lwip",
+    version="2.1.3",
+    licence="BSD-3-Clause",
+    archive="0a8276d09fc4e97bbba2f953d74af2388fc2195ea156be9d7589e297a68fde24",
+    probe="src/core/tcp.c",
+    variable="UNIKIT_LWIP",
+)
+ZSTD = SourcePackage(
+    title="Zstandard",
+    name="libzstd",
+    version="1.5.4",
+    licence="BSD-3-Clause",
+    archive="8cf4bbb65e77ec348d052c8d6230eba66d435bddf64c8b5be2fcb16880c19953",
+    probe="lib/decompress/zstd_decompress.c",
+    variable="UNIKIT_ZSTD",
+)
+LZ4 = SourcePackage(
+    title="LZ4",
+    name="lz4",
+    version="1.9.4",
+    licence="BSD-2-Clause",
+    archive="0b0e3aa07c8c063ddf40b082bdf7e37a1562bda40a0ff5272957f3e987e0e54b",
+    probe="lib/lz4.c",
+    variable="UNIKIT_LZ4",
+)
+
+
+def _download(package: SourcePackage, work: Path) -> Path:
     """Debian's original archive, checked."""
     failure = "apt-get is not there"
     if shutil.which("apt-get"):
@@ -56,17 +102,20 @@ def _download(work: Path) -> Path:
         for suite in dict.fromkeys((release.get("VERSION_CODENAME", ""), *RELEASES[family])):
             if not suite:
                 continue
-            failure = _apt_source(work, suite)
-            for archive in work.glob("lwip_*.orig.tar.*"):
-                if hashlib.sha256(archive.read_bytes()).hexdigest() == ARCHIVE_SHA256:
+            failure = _apt_source(package.name, work, suite)
+            for archive in work.glob(f"{package.name}_*.orig.tar.*"):
+                if hashlib.sha256(archive.read_bytes()).hexdigest() == package.archive:
                     return archive
-                failure = f"{archive.name} is not the archive that was expected"
+                if archive.suffix != ".asc":
+                    failure = f"{archive.name} is not the archive that was expected"
                 archive.unlink()
-    raise UserError(f"lwIP's sources could not be fetched: {failure}.", code=ExitCode.TOOLCHAIN, hint=HINT)
+    raise UserError(
+        f"The sources of {package.title} could not be fetched: {failure}.", code=ExitCode.TOOLCHAIN, hint=package.hint
+    )
 
 
-def _apt_source(work: Path, suite: str) -> str:
-    """Download lwIP's source package of a release into `work`; returns why not, if apt failed."""
+def _apt_source(name: str, work: Path, suite: str) -> str:
+    """Download a source package of a release into `work`; returns why not, if apt failed."""
     for folder in ("state/lists/partial", "cache/archives/partial"):
         (work / folder).mkdir(parents=True, exist_ok=True)
     (work / "status").touch()
@@ -85,14 +134,14 @@ def _apt_source(work: Path, suite: str) -> str:
         "Acquire::Languages": "none",
     }
     command = ["apt-get", "-qq", *(f"-o{key}={value}" for key, value in options.items())]
-    for verb in (["update"], ["source", "--download-only", "lwip"]):
+    for verb in (["update"], ["source", "--download-only", name]):
         try:
             done = subprocess.run(
                 [*command, *verb], cwd=work, capture_output=True, text=True, timeout=300, check=False
             )
         except subprocess.TimeoutExpired:
             return f"apt-get {verb[0]} took longer than 300 s"
-    last = (done.stderr.strip() or "apt-get found no lwip").splitlines()[-1]
+    last = (done.stderr.strip() or f"apt-get found no {name}").splitlines()[-1]
     return last.rstrip(".")
 
 
@@ -122,9 +171,9 @@ def _os_release() -> dict[str, str]:
     return {key: value.strip("\"'") for key, value in re.findall(r"^(\w+)=(.*)$", text, re.MULTILINE)}
 
 
-def _unpack(archive: Path, target: Path) -> None:
+def _unpack(archive: Path, target: Path, probe: str) -> None:
     """Put the archive's single top folder at `target`, whole or not at all."""
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix="lwip-") as work:
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix="unpack-") as work:
         with tarfile.open(archive) as tar:
             members = [
                 m
@@ -132,7 +181,7 @@ def _unpack(archive: Path, target: Path) -> None:
                 if (m.isfile() or m.isdir()) and not m.name.startswith("/") and ".." not in Path(m.name).parts
             ]
             tar.extractall(work, members)
-        (source,) = [path.parent.parent.parent for path in Path(work).glob("**/src/core/tcp.c")]
+        (source,) = [folder for folder in Path(work).iterdir() if (folder / probe).is_file()]
         try:
             source.rename(target)
         except OSError:
