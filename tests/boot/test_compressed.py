@@ -45,7 +45,7 @@ def least(made: Image) -> int:
 @pytest.mark.parametrize("method", pack.METHODS)
 def test_too_little_memory_is_said(method: str) -> None:
     made = images.build(PROGRAM, compression=method)
-    for memory in (3, least(made) - 1):
+    for memory in (5, least(made) - 1):
         result = run(made, memory=memory)
         assert result.status is None and result.qemu_status == 2 * 78 + 1
         assert "The memory ends before the unpacked image does" in result.console

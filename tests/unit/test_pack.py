@@ -35,7 +35,7 @@ def test_what_was_packed_comes_out(method: str) -> None:
 def test_near_segments_are_one_with_zeros_between(method: str) -> None:
     near, far = Segment(0x102000, b"b" * 100), Segment(0x300000, b"c")
     packed = package([far, near, Segment(0x100000, b"a" * 4096), Segment(0x200000, b"")], method)
-    entry, (first, second) = pack.unpack(packed, method)
+    _, (first, second) = pack.unpack(packed, method)
     assert first == Segment(0x100000, b"a" * 4096 + bytes(4096) + b"b" * 100) and second == far
 
 
