@@ -49,7 +49,7 @@ def trace(request: Request, plan: Plan, progress: Progress) -> Path:
     """Build for tracing, run, and write the lock file; returns its path.
 
     Raises UserError: whatever a build or a run raises, and TRACE."""
-    build = pipeline.run(replace(request, tracing=True, freeze=False), progress)
+    build = pipeline.run(replace(request, tracing=True, freeze=False, compress=pipeline.NOT_COMPRESSED), progress)
     image: Image = build.values["image"]
     source = build.source
     named = plan.forwards or tuple(Forward(0, port) for port in _ports(source))

@@ -87,7 +87,8 @@ def command(
         if boot.is_image(Path(app)):
             found = image.read(Path(app))
         else:
-            found = pipeline.image_of(pipeline.Request(app, python, lwip, freeze, cpu_level, prune, compress=compress), progress)
+            request = pipeline.Request(app, python, lwip, freeze, cpu_level, prune, compress=compress)
+            found = pipeline.image_of(request, progress)
         outcome = boot.run(found, chosen, progress, output=_json_console(progress) if machine else None)
         progress.event("exit", status=outcome.status)
         sys.exit(outcome.status)
