@@ -58,6 +58,9 @@ setup(
             "types-networkx",
         ],
     },
-    entry_points={"console_scripts": ["unikit = unikit.cli:main"]},
+    entry_points={
+        "console_scripts": ["unikit = unikit.cli:main"],
+        "pytest11": ["unikit = unikit.testing.plugin"],
+    },
     cmdclass={"build_py": BuildWithData},
 )

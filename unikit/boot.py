@@ -50,19 +50,19 @@ class Outcome:
     ended: Ended
 
 
-def run(
-    image: Image,
-    options: Options,
-    progress: Progress,
-    *,
-    output: Callable[[bytes], None] | None = None,
-    on_event: Callable[[dict[str, Any]], str | None] | None = None,
-    on_start: Callable[[Supervisor], None] | None = None,
-) -> Outcome:
-    """Boot `image` and wait for its end; console output goes to `output` (default: standard output). `on_start`
-    gets the supervisor before the guest starts, to speak to it while it runs.
+@dataclass(frozen=True)
+class Prepared:
+    """A guest that can be started: QEMU's command, the channels that it inherits, the options with what was chosen."""
 
-    Raises UserError: NO_QEMU, PORT_TAKEN, CONFIGURATION, DEADLINE, MEMORY, GUEST.
+    command: list[str]
+    channels: Channels
+    options: Options
+
+
+def prepare(image: Image, options: Options, progress: Progress, *, app_channel: bool = False) -> Prepared:
+    """Find QEMU, claim the ports and put the command together; `app_channel`: the application gets its own channel.
+
+    Raises UserError: NO_QEMU, PORT_TAKEN, CONFIGURATION, MEMORY, USAGE.
     """
     qemu = find_qemu()
     if qemu is None:
@@ -82,7 +82,8 @@ def run(
             progress.note(f"port {claimed.guest} of the guest is {claimed.address}:{claimed.host}")
             progress.event("port", host=claimed.host, guest=claimed.guest, address=claimed.address)
     accel = options.accelerator or accelerator.choose(str(qemu))
-    channels = Channels()
+    append = tokens(options, accel)
+    channels = Channels(app=app_channel)
     console, serial, channel = channels.descriptors
     kernel, sharing = _memory(image, memory)
     guest = Guest(
@@ -90,22 +91,42 @@ def run(
         machine=profile,
         memory=memory,
         accelerator=accel,
-        append=tokens(options, accel),
+        append=append,
         console=console,
         serial=serial,
         report=channel,
+        app=channels.app_descriptor,
         forwards=forwards,
         network=image.manifest.network or bool(forwards),
         extra=(*sharing, *options.extra),
     )
+    chosen = replace(options, forwards=forwards, memory=memory, accelerator=accel)
+    return Prepared(machine.command(str(qemu), guest), channels, chosen)
+
+
+def run(
+    image: Image,
+    options: Options,
+    progress: Progress,
+    *,
+    output: Callable[[bytes], None] | None = None,
+    on_event: Callable[[dict[str, Any]], str | None] | None = None,
+    on_start: Callable[[Supervisor], None] | None = None,
+) -> Outcome:
+    """Boot `image` and wait for its end; console output goes to `output` (default: standard output). `on_start`
+    gets the supervisor before the guest starts, to speak to it while it runs.
+
+    Raises UserError: NO_QEMU, PORT_TAKEN, CONFIGURATION, DEADLINE, MEMORY, GUEST.
+    """
+    prepared = prepare(image, options, progress)
 
     def see(event: dict[str, Any]) -> str | None:
         progress.event("guest", report=event)
         return on_event(event) if on_event else None
 
     supervisor = Supervisor(
-        machine.command(str(qemu), guest),
-        channels,
+        prepared.command,
+        prepared.channels,
         Limits(options.boot_limit, options.run_limit),
         output=output or console_writer(interactive=options.interactive),
         on_event=see,
@@ -115,7 +136,7 @@ def run(
     if on_start:
         on_start(supervisor)
     ended = supervisor.run()
-    return Outcome(conclude(ended, image.manifest, replace(options, forwards=forwards, memory=memory), progress), ended)
+    return Outcome(conclude(ended, image.manifest, prepared.options, progress), ended)
 
 
 def _memory(image: Image, memory: int) -> tuple[Path, tuple[str, ...]]:

@@ -78,6 +78,9 @@ def _enter(walk: Walk) -> Module:
         walk.want(start, name, launcher)
     if source.settings.freeze:
         walk.want(start, "unikit", replace(runtime, evidence=("freeze",)))
+    for loaded in source.loaded:
+        walk.add(loaded)
+        walk.graph.add_edge(start.id, loaded.id, edge=Edge(EdgeKind.IMPORTS, True, True, "static", ("by its path",)))
     module = source.start.module
     if module and "." in module:
         walk.want(start, module.rpartition(".")[0], launcher)

@@ -134,6 +134,7 @@ class Source:
     environment: tuple[tuple[str, str], ...]
     python: Interpreter
     settings: Settings
+    loaded: tuple[Module, ...] = ()  # modules that are loaded by their path, as tests are: walked from the start
 
 
 class ModuleKind(str, Enum):

@@ -63,6 +63,10 @@ class Request:
     tracing: bool = False  # nothing is pruned, and the guest tells what it uses
     compress: str | None = None
 
+    def load(self) -> Source:
+        """The source stage."""
+        return source.load(self.app, self.python, freeze=self.freeze, cpu_level=self.cpu_level)
+
 
 @dataclass(frozen=True)
 class Root:
@@ -123,8 +127,7 @@ class Stage:
 
 
 def _source(build: Build) -> Source:
-    request = build.request
-    return source.load(request.app, request.python, freeze=request.freeze, cpu_level=request.cpu_level)
+    return build.request.load()
 
 
 def _imports(build: Build) -> Imports:
@@ -248,9 +251,7 @@ def run(request: Request, progress: Progress, last: str = "image") -> Build:
 
 def image_of(request: Request, progress: Progress) -> Image:
     """The image of an application: last time's if nothing that it was made from has changed, else a new one."""
-    asked = [request.app, request.python, str(request.lwip), request.freeze, request.cpu_level]
-    asked += [request.prune, request.tracing, request.compress]
-    key = digest(__version__, asked, str(Path.cwd()), inputs.surroundings())
+    key = digest(__version__, request, str(Path.cwd()), inputs.surroundings())
     record = cache.entry("builds", key, ".json")
     known = inputs.unchanged(record)
     if known is not None:

@@ -121,11 +121,6 @@ class Supervisor:
 
     def run(self) -> Ended:
         """Run until QEMU has ended."""
-        libc = ctypes.CDLL(None, use_errno=True)
-
-        def die_with_parent() -> None:
-            libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-
         process = subprocess.Popen(
             self.command,
             stdin=subprocess.DEVNULL,
@@ -133,7 +128,7 @@ class Supervisor:
             stderr=subprocess.PIPE,
             pass_fds=self.channels.inherited,
             start_new_session=True,
-            preexec_fn=die_with_parent,
+            preexec_fn=dying_with_us(),
         )
         for end in self.channels.theirs:
             end.close()
@@ -324,6 +319,16 @@ class Supervisor:
             signal.set_wakeup_fd(before)
             reader.close()
             writer.close()
+
+
+def dying_with_us() -> Callable[[], None]:
+    """For a child, before it becomes another program: it is killed when the thread that made it ends (prctl(2))."""
+    libc = ctypes.CDLL(None, use_errno=True)  # loaded before the child is made: there it might wait for a lock
+
+    def ask() -> None:
+        libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+
+    return ask
 
 
 def find_qemu() -> Path | None:
