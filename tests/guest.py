@@ -45,20 +45,23 @@ def start(
     prefix: Sequence[str] = (),
     network: bool = True,
     channel: bool = False,
+    volumes: Sequence[machine.Volume] = (),
 ) -> Iterator[Guest]:
     """Builds the app (a Python script or project, a folder with main.c, or an image) and boots it under TCG.
 
     memory in MiB; ports: of the guest, forwarded from free ones of the host; extra: more arguments of QEMU; prefix: a
     command that runs QEMU's (ip netns exec ...); network False: no network but what `extra` brings; channel: the
-    application's own, for say() and hear().
+    application's own, for say() and hear(); volumes: folders of the host.
     """
     image = app if isinstance(app, Image) else images.build(app, python)
     qemu = find_qemu()
     assert qemu, "qemu-system-x86_64 is missing: apt install qemu-system-x86"
     forwards = claim(ports)
+    shared = tuple(volumes)
     settings = {"GLIBC_TUNABLES": TCG_TUNABLES} | (environment or {})
     pairs = [("env", f"{k}={v}") for k, v in settings.items()] + [("arg", a) for a in arguments] + list(tokens)
     channels = Channels(app=channel)
+    pairs += machine.volume_tokens(shared)
     console, serial, report = channels.descriptors
     command = machine.command(
         str(qemu),
@@ -74,6 +77,7 @@ def start(
             app=channels.app_descriptor,
             forwards=forwards,
             network=network and (bool(forwards) or image.manifest.network),
+            volumes=shared,
             extra=tuple(extra),
         ),
     )

@@ -13,7 +13,7 @@ from typing import Any
 from unikit import absent, accelerator, machine, ports, report, shared, terminal
 from unikit.errors import ExitCode, UserError
 from unikit.image import SMALLEST, Image, is_elf
-from unikit.machine import Forward, Guest
+from unikit.machine import Forward, Guest, Volume
 from unikit.manifest import Manifest
 from unikit.progress import Progress
 from unikit.supervisor import Channels, Ended, Limits, Supervisor, find_qemu
@@ -31,6 +31,7 @@ class Options:
     machine: str = machine.DEFAULT
     memory: int | None = None
     forwards: tuple[Forward, ...] = ()
+    volumes: tuple[Volume, ...] = ()
     environment: tuple[tuple[str, str], ...] = ()
     arguments: tuple[str, ...] = ()
     tokens: tuple[tuple[str, str], ...] = ()  # further boot tokens
@@ -98,6 +99,7 @@ def prepare(image: Image, options: Options, progress: Progress, *, app_channel: 
         app=channels.app_descriptor,
         forwards=forwards,
         network=image.manifest.network or bool(forwards),
+        volumes=options.volumes,
         extra=(*sharing, *options.extra),
     )
     chosen = replace(options, forwards=forwards, memory=memory, accelerator=accel)
@@ -166,6 +168,7 @@ def tokens(options: Options, accel: str) -> str:
         environment["TERM"] = os.environ["TERM"]
     pairs = [("env", f"{key}={value}") for key, value in environment.items()]
     pairs += [("arg", argument) for argument in options.arguments]
+    pairs += machine.volume_tokens(options.volumes)
     text = machine.encode([*pairs, *options.tokens])
     if len(text) > APPEND_LIMIT:
         raise UserError(

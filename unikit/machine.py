@@ -7,7 +7,7 @@ named) and `properties` (for every virtio device).
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,6 +56,15 @@ class Forward:
 
 
 @dataclass(frozen=True)
+class Volume:
+    """A folder of the host that appears in the guest, by 9p."""
+
+    host: Path
+    guest: str
+    read_only: bool = False
+
+
+@dataclass(frozen=True)
 class Guest:
     """What is booted: `memory` in MiB, file descriptors of the sockets that QEMU serves, `append` the boot tokens."""
 
@@ -70,6 +79,7 @@ class Guest:
     app: int | None = None
     forwards: tuple[Forward, ...] = ()
     network: bool = True
+    volumes: tuple[Volume, ...] = ()
     extra: tuple[str, ...] = ()
 
 
@@ -114,7 +124,29 @@ def command(qemu: str, guest: Guest) -> list[str]:
         line += ["-netdev", ",".join(["user,id=net", *(f"hostfwd={forward}" for forward in guest.forwards)])]
         rom = ("romfile=",) if machine.transport == "pci" else ()
         line += ["-device", machine.virtio("net", "netdev=net", *rom)]
+    for tag, volume in enumerate_volumes(guest.volumes):
+        line += ["-fsdev", ",".join(["local", f"id={tag}", f"path={quote(str(volume.host))}", "security_model=none",
+                                     "multidevs=remap", *(("readonly=on",) if volume.read_only else ())])]  # fmt: skip
+        line += ["-device", machine.virtio("9p", f"fsdev={tag}", f"mount_tag={tag}")]
     return line + list(guest.extra)
+
+
+def enumerate_volumes(volumes: Iterable[Volume]) -> list[tuple[str, Volume]]:
+    """Each with the tag by which the guest finds it."""
+    return [(f"volume{number}", volume) for number, volume in enumerate(volumes)]
+
+
+def volume_tokens(volumes: Iterable[Volume]) -> list[tuple[str, str]]:
+    """The boot tokens that say where the folders appear."""
+    return [
+        ("volume", f"{tag}:{volume.guest}{':ro' if volume.read_only else ''}")
+        for tag, volume in enumerate_volumes(volumes)
+    ]
+
+
+def quote(value: str) -> str:
+    """A value in QEMU's lists of options: a comma is written twice."""
+    return value.replace(",", ",,")
 
 
 def encode(tokens: Sequence[tuple[str, str]]) -> str:

@@ -9,6 +9,7 @@
 #include "file.h"
 
 struct node_ops;
+struct statfs;
 
 /* Mode bits as in stat(2). */
 #define NODE_TYPE      0170000U
@@ -25,7 +26,7 @@ struct node_ops;
 #define LINKS_MOST   40    /* symbolic links in one walk */
 
 /* For st_dev, and for what statfs says. */
-enum { DEVICE_ROOT = 1, DEVICE_PROC, DEVICE_SYS, DEVICE_DEV, DEVICE_NAMELESS };
+enum { DEVICE_ROOT = 1, DEVICE_PROC, DEVICE_SYS, DEVICE_DEV, DEVICE_NAMELESS, DEVICE_HOST = 16 };
 
 struct node {
     const struct node_ops *ops;
@@ -38,6 +39,7 @@ struct node {
     int64_t atime, mtime, ctime; /* ns since 1970 */
     struct node *parent;         /* a directory's ".."; the root's is itself */
     const char *name;            /* a directory's name there; NULL: the root, or removed */
+    struct node *mounted;        /* the root of another file system that hides this directory; held */
     struct list locks;           /* flock, fcntl (vfs/locks.c) */
     struct list watches;         /* inotify (vfs/inotify.c) */
     void *data;                  /* what lives behind the name: a fifo's pipe, a bound socket. Whoever sets it
@@ -62,6 +64,25 @@ static inline bool node_is_directory(const struct node *n)
 /* The next number of a node that is not the image's; never used twice. */
 uint64_t node_number(void);
 
+/* What chmod(2), chown(2) and utimensat(2) set. */
+struct node_change {
+    unsigned what; /* CHANGE_* */
+    uint32_t mode; /* permissions, without the type */
+    uint32_t uid, gid;
+    int64_t atime, mtime; /* ns since 1970 */
+};
+enum {
+    CHANGE_MODE = 1,
+    CHANGE_UID = 2,
+    CHANGE_GID = 4,
+    CHANGE_ATIME = 8,
+    CHANGE_MTIME = 16,
+    CHANGE_ATIME_NOW = 32, /* with CHANGE_ATIME: the time is now */
+    CHANGE_MTIME_NOW = 64,
+};
+/* What is to be changed, checked by the caller, of a node that is in memory alone. */
+void node_apply(struct node *, const struct node_change *);
+
 /* An operation that is NULL is not possible there. Names are not NUL-terminated and never "." or "..". */
 struct node_ops {
     int (*lookup)(struct node *directory, const char *name, size_t length, struct node **);
@@ -82,10 +103,17 @@ struct node_ops {
     int (*truncate)(struct node *, uint64_t size);
     int (*allocate)(struct node *, int mode, uint64_t offset, uint64_t length); /* fallocate(2) */
     uint64_t (*blocks)(struct node *); /* of 512 bytes; NULL: from size */
-    /* Mode, owner or times are about to be set. */
+    /* Mode, owner or times are about to be set, in memory. */
     void (*changing)(struct node *);
-    int (*open)(struct node *, struct file *); /* sets file->ops, perhaps file->data */
-    void (*release)(struct node *);            /* the last reference is gone: frees it */
+    /* Sets them, where memory is not all there is; instead of `changing`. */
+    int (*change)(struct node *, const struct node_change *);
+    /* The node's members are about to be looked at, and others can change them: brings them up to date. A
+     * node that was just looked up is. NULL: they always are. */
+    int (*refresh)(struct node *);
+    int (*statfs)(struct node *, struct statfs *); /* NULL: in memory (vfs/statfs.c) */
+    bool (*read_only)(struct node *);              /* NULL: no */
+    int (*open)(struct node *, struct file *);     /* sets file->ops, perhaps file->data */
+    void (*release)(struct node *);                /* the last reference is gone: frees it */
 };
 
 /* ---- names, for the kernel's own use (vfs/path.c): absolute or relative to the working directory */
@@ -112,6 +140,8 @@ static inline void node_event(struct node *n, unsigned event, unsigned cookie, c
     if (unlikely(!list_empty(&n->watches)))
         watch_notify(n, event, cookie, name, length);
 }
+/* sync(2): all that was written and does not live in memory alone. 0 or -errno. (ninep/) */
+int files_sync(void) WEAK;
 /* A node or a file goes: its locks go. */
 void locks_forget(struct file *) WEAK;
 

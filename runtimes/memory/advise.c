@@ -2,6 +2,7 @@
  *
  * All memory of a guest stays in memory and is on one node: locking and binding succeed and change nothing.
  */
+#include "file.h"
 #include "space.h"
 
 typedef int (*range_function)(uintptr_t start, uintptr_t end, const struct mapping *);
@@ -81,11 +82,23 @@ SYSCALL(madvise, uintptr_t start, size_t length, int advice)
     }
 }
 
+/* Mappings and files share their pages; what files have behind them is the files' business. */
+static int write_out(uintptr_t start, uintptr_t end, const struct mapping *m)
+{
+    (void)start, (void)end;
+    if (!m->file || !(m->flags & MAP_SHARED) || !m->file->ops->sync)
+        return 0;
+    struct file *file = file_get(m->file);
+    int error = file->ops->sync(file);
+    file_put(file);
+    return error;
+}
+
 SYSCALL(msync, uintptr_t start, size_t length, int flags)
 {
     if (flags & ~(MS_ASYNC | MS_INVALIDATE | MS_SYNC) || ((flags & MS_ASYNC) && (flags & MS_SYNC)))
         return -EINVAL;
-    return for_range(start, length, NULL); /* mappings and files share their pages */
+    return for_range(start, length, write_out);
 }
 
 SYSCALL(mincore, uintptr_t start, size_t length, unsigned char __user *vector)

@@ -6,6 +6,7 @@
 #include "path.h"
 
 #define EXECUTE 1
+#define WRITE   2
 
 static long access_at(int dirfd, const char __user *path, int mode, int flags)
 {
@@ -19,6 +20,8 @@ static long access_at(int dirfd, const char __user *path, int mode, int flags)
         return error;
     if (w.node && mode & EXECUTE && node_type(w.node) == NODE_REGULAR && !(w.node->mode & 0111))
         error = -EACCES;
+    if (w.node && mode & WRITE && w.node->ops->read_only && w.node->ops->read_only(w.node))
+        error = -EROFS;
     walk_done(&w);
     return error;
 }

@@ -101,7 +101,7 @@ int open_walked(struct walk *w, int flags, uint32_t mode, struct file **out)
     if ((flags & O_TMPFILE) == O_TMPFILE && !(flags & O_PATH)) {
         if (!node_is_directory(w->node))
             return -ENOTDIR;
-        if (!w->node->ops->create)
+        if (w->node->ops != &tree_ops)
             return -EOPNOTSUPP;
         struct tree_node *t = tree_node_new(&tree_ops, NODE_REGULAR | mode);
         if (!t)

@@ -120,6 +120,11 @@ int walk(struct walk *w, struct node *start, const char *path, unsigned flags)
             else if (error)
                 goto failed;
         }
+        while (next && next->mounted) {
+            struct node *under = next;
+            next = node_get(under->mounted);
+            node_put(under);
+        }
         if (next && flags & WALK_NO_XDEV && next->device != device) {
             error = -EXDEV;
             goto failed_next;

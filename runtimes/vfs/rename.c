@@ -15,6 +15,9 @@ static int check(const struct walk *from, const struct walk *to, unsigned flags)
         return -ENOENT;
     if (from->directory->device != to->directory->device)
         return -EXDEV;
+    if ((node_is_directory(from->node) && from->node->device != from->directory->device) ||
+        (to->node && node_is_directory(to->node) && to->node->device != to->directory->device))
+        return -EBUSY; /* something is mounted there */
     /* A slash at the end is only right for a directory. */
     if (!node_is_directory(from->node) && (from->slash || (to->slash && !(flags & RENAME_EXCHANGE))))
         return -ENOTDIR;

@@ -48,8 +48,10 @@ static int file_stat(struct file *f, struct stat *s)
         return f->ops->stat(f, s);
     }
     if (f->node) {
-        node_stat(f->node, s);
-        return 0;
+        int error = f->node->ops->refresh ? f->node->ops->refresh(f->node) : 0;
+        if (!error)
+            node_stat(f->node, s);
+        return error;
     }
     /* eventfd, epoll and the like: Linux's anonymous inode */
     memset(s, 0, sizeof(*s));
@@ -68,9 +70,13 @@ static int stat_at(int dirfd, const char __user *path, unsigned flags, struct st
 
     if (error)
         return error;
-    if (w.node)
+    /* What was just looked up by its name in its own file system is up to date. */
+    bool fresh = w.node && w.last == LAST_NAME && w.directory && w.directory->ops == w.node->ops;
+    if (w.node && !fresh && w.node->ops->refresh)
+        error = w.node->ops->refresh(w.node);
+    if (w.node && !error)
         node_stat(w.node, s);
-    else
+    else if (!w.node)
         error = file_stat(w.file, s);
     walk_done(&w);
     return error;

@@ -9,10 +9,11 @@
 #include "path.h"
 #include "tree.h"
 
+#define ST_RDONLY  1
 #define ST_VALID   0x20 /* f_flags is filled in */
 #define ST_NOATIME 0x400
 
-static void fill(const struct node *n, struct statfs *s)
+static int fill(struct node *n, struct statfs *s)
 {
     struct data_totals totals = data_totals();
     uint32_t device = n ? n->device : DEVICE_NAMELESS;
@@ -22,16 +23,20 @@ static void fill(const struct node *n, struct statfs *s)
     s->f_namelen = NAME_LONGEST;
     s->f_flags = ST_VALID | ST_NOATIME;
     s->f_fsid.val[0] = (int)device;
+    if (n && n->ops->read_only && n->ops->read_only(n))
+        s->f_flags |= ST_RDONLY;
+    if (n && n->ops->statfs)
+        return n->ops->statfs(n, s);
     switch (device) {
     case DEVICE_PROC:
         s->f_type = PROC_SUPER_MAGIC;
-        return;
+        return 0;
     case DEVICE_SYS:
         s->f_type = SYSFS_MAGIC;
-        return;
+        return 0;
     case DEVICE_NAMELESS:
         s->f_type = ANON_INODE_FS_MAGIC;
-        return;
+        return 0;
     case DEVICE_ROOT:
         s->f_type = OVERLAYFS_SUPER_MAGIC;
         break;
@@ -45,6 +50,7 @@ static void fill(const struct node *n, struct statfs *s)
     /* A node takes a part of a page: as many are left as there are free pages. */
     s->f_files = (long)(tree_image.inodes + totals.limit);
     s->f_ffree = s->f_bfree;
+    return 0;
 }
 
 SYSCALL(statfs, const char __user *path, struct statfs __user *to)
@@ -55,9 +61,9 @@ SYSCALL(statfs, const char __user *path, struct statfs __user *to)
 
     if (error)
         return error;
-    fill(w.node, &s);
+    error = fill(w.node, &s);
     walk_done(&w);
-    return copy_out(to, &s, sizeof(s));
+    return error ? error : copy_out(to, &s, sizeof(s));
 }
 
 SYSCALL(fstatfs, int fd, struct statfs __user *to)
@@ -67,6 +73,6 @@ SYSCALL(fstatfs, int fd, struct statfs __user *to)
 
     if (!f)
         return -EBADF;
-    fill(f->node, &s);
-    return copy_out(to, &s, sizeof(s));
+    int error = fill(f->node, &s);
+    return error ? error : copy_out(to, &s, sizeof(s));
 }

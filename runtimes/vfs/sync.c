@@ -1,6 +1,6 @@
 /* sync.c - fsync(2), fdatasync(2), sync(2), syncfs(2), sync_file_range(2), readahead(2), posix_fadvise(2):
- * files live in memory, so there is nothing to wait for and nothing to fetch; what is not a file is refused
- * as by Linux. */
+ * most files live in memory, so there is nothing to wait for and nothing to fetch; those that do not have
+ * their own `sync`. What is not a file is refused as by Linux. */
 #include <asm/fcntl.h>
 #include <linux/fadvise.h>
 #include <linux/fs.h>
@@ -37,13 +37,18 @@ SYSCALL(fdatasync, int fd)
 
 SYSCALL(sync, void)
 {
+    if (files_sync)
+        files_sync();
     return 0;
 }
 
 SYSCALL(syncfs, int fd)
 {
     const struct file *f = fd_peek(fd);
-    return f && !(f->flags & O_PATH) ? 0 : -EBADF;
+
+    if (!f || f->flags & O_PATH)
+        return -EBADF;
+    return files_sync ? files_sync() : 0;
 }
 
 /* An open file with a place in it, as these calls want it. */

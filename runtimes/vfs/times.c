@@ -18,31 +18,33 @@ static int64_t clamp(int64_t seconds)
     return max(min(seconds, SECONDS_MOST), -SECONDS_MOST);
 }
 
-static void set(int64_t *time, const struct __kernel_timespec *to, int64_t now)
+static int64_t moment(const struct __kernel_timespec *t)
 {
-    if (to->tv_nsec == NOW)
-        *time = now;
-    else if (to->tv_nsec != OMIT)
-        *time = clamp(to->tv_sec) * SECOND + to->tv_nsec;
+    return clamp(t->tv_sec) * SECOND + t->tv_nsec;
 }
 
 static int apply(struct node *n, const struct __kernel_timespec times[2])
 {
-    int64_t now = clock_real();
+    static const unsigned what[2] = {CHANGE_ATIME, CHANGE_MTIME},
+                          now[2] = {CHANGE_ATIME_NOW, CHANGE_MTIME_NOW};
+    struct node_change change = {0};
 
     for (int i = 0; i < 2; i++) {
         long fraction = (long)times[i].tv_nsec;
         if (fraction != NOW && fraction != OMIT && (fraction < 0 || fraction >= SECOND))
             return -EINVAL;
+        if (fraction != OMIT)
+            change.what |= what[i] | (fraction == NOW ? now[i] : 0);
     }
-    if (times[0].tv_nsec == OMIT && times[1].tv_nsec == OMIT)
+    if (!change.what)
         return 0;
+    change.atime = moment(&times[0]), change.mtime = moment(&times[1]);
+    if (n->ops->change)
+        return n->ops->change(n, &change);
     if (!n->ops->changing)
         return -EPERM;
     n->ops->changing(n);
-    set(&n->atime, &times[0], now);
-    set(&n->mtime, &times[1], now);
-    n->ctime = now;
+    node_apply(n, &change);
     return 0;
 }
 

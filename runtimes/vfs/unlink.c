@@ -16,6 +16,8 @@ static int check(const struct walk *w, bool is_directory)
         return -ENOENT;
     if (w->slash && !node_is_directory(w->node))
         return -ENOTDIR;
+    if (node_is_directory(w->node) && w->node->device != w->directory->device)
+        return is_directory ? -EBUSY : -EISDIR; /* something is mounted there */
     return w->directory->ops->unlink ? 0 : -EPERM;
 }
 

@@ -78,10 +78,25 @@ SYSCALL(pwritev, int fd, const void __user *iov, size_t count, int64_t offset, u
     return write_vectors(fd, iov, count, &offset);
 }
 
+static int sync_now(int fd)
+{
+    struct file *f = fd_get(fd);
+    int error = f && f->ops->sync ? f->ops->sync(f) : 0;
+
+    if (f)
+        file_put(f);
+    return error;
+}
+
 SYSCALL(pwritev2, int fd, const void __user *iov, size_t count, int64_t offset, unsigned long high, int flags)
 {
     (void)high;
-    if (flags & ~(RWF_HIPRI | RWF_DSYNC | RWF_SYNC | RWF_NOWAIT)) /* memory is as synchronous as it gets */
+    if (flags & ~(RWF_HIPRI | RWF_DSYNC | RWF_SYNC | RWF_NOWAIT))
         return -EOPNOTSUPP;
-    return write_vectors(fd, iov, count, offset == -1 ? NULL : &offset);
+    long n = write_vectors(fd, iov, count, offset == -1 ? NULL : &offset);
+    if (n > 0 && flags & (RWF_DSYNC | RWF_SYNC)) {
+        int error = sync_now(fd);
+        return error ? error : n;
+    }
+    return n;
 }

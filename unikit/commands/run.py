@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from unikit import boot, image, machine, pipeline, ports
+from unikit import boot, image, machine, pipeline, ports, volumes
 from unikit.cli import options, reporting
 from unikit.errors import ExitCode, UserError
 from unikit.model import Mode
@@ -21,6 +21,8 @@ from unikit.progress import Progress
 @click.argument("app")
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 @click.option("-p", "--publish", multiple=True, metavar="HOST:GUEST", help="Lead a port of this host into the guest.")
+@click.option("-v", "--volume", "volume", multiple=True, metavar="HOSTDIR:GUESTDIR[:ro]",
+              help="Show a folder of this host in the guest.")  # fmt: skip
 @click.option("-m", "--memory", metavar="SIZE", help="Memory of the guest: MiB, or with a unit (64M, 1G).")
 @click.option("-e", "--env", "environment", multiple=True, metavar="KEY=VALUE", help="Set an environment variable.")
 @click.option("-i", "--interactive", "feed", is_flag=True, help="Pass standard input on to the application.")
@@ -41,6 +43,7 @@ def command(
     app: str,
     arguments: tuple[str, ...],
     publish: tuple[str, ...],
+    volume: tuple[str, ...],
     memory: str | None,
     environment: tuple[str, ...],
     feed: bool,
@@ -74,6 +77,7 @@ def command(
             machine=profile,
             memory=options.memory(memory),
             forwards=forwards,
+            volumes=volumes.check(volumes.parse(text) for text in volume),
             environment=tuple(_variable(text) for text in environment),
             arguments=arguments,
             tokens=_tokens(verbose=verbose, tty=tty, feed=feed),
