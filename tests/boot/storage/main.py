@@ -32,7 +32,7 @@ def databases(top: Path) -> None:
                     db.executemany("insert into t (text) values (?)", ((f"row {i}.{j}",) for j in range(100)))
 
         def count(path: Path = path) -> int:
-            with contextlib.closing(sqlite3.connect(path, timeout=10)) as db, db:
+            with contextlib.closing(sqlite3.connect(path, timeout=100)) as db, db:
                 db.execute("insert into t (text) values ('more')")
                 return db.execute("select count(*) from t").fetchone()[0]
 
