@@ -34,22 +34,22 @@ static void complete(struct channel *ch, struct ninep_call *c, uint32_t written,
         thread_wake(c->sleeper);
 }
 
+/* Takes what has come. While somebody sleeps the next answer must interrupt, whoever took the ones before: an
+ * interrupt that finds nothing does not come as far as here. */
 static void collect(struct channel *ch)
 {
     struct ninep_call *c;
     uint32_t written;
 
-    while ((c = virtio_queue_take(ch->queue, &written)))
-        complete(ch, c, written, 0);
+    do {
+        while ((c = virtio_queue_take(ch->queue, &written)))
+            complete(ch, c, written, 0);
+    } while (ch->sleepers && virtio_queue_interrupts_on(ch->queue));
 }
 
 static void used(struct virtio_queue *q)
 {
-    struct channel *ch = virtio_queue_data(q);
-
-    do
-        collect(ch);
-    while (ch->sleepers && virtio_queue_interrupts_on(q));
+    collect(virtio_queue_data(q));
 }
 
 /* The chain: message out, data out, room for the answer, room for data. */
@@ -100,11 +100,11 @@ static int exchange(struct ninep_call *c, enum ninep_wait wait)
         ch->sleepers++;
     }
     while (!c->done && !ch->queue->broken) {
+        collect(ch);
+        if (c->done)
+            break;
         if (wait == NINEP_SPIN) {
-            collect(ch);
             __asm__ volatile("pause");
-        } else if (virtio_queue_interrupts_on(ch->queue)) {
-            collect(ch);
         } else {
             current->state = THREAD_WAITING; /* a signal wakes it too, and then it goes on waiting */
             schedule();
