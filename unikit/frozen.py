@@ -28,6 +28,7 @@ from unikit.manifest import Manifest
 from unikit.model import digest, digest_file
 from unikit.progress import Progress
 from unikit.supervisor import Channels, Ended, Limits, Supervisor, find_qemu
+from unikit.warm import Warming
 
 MEMORY = 512  # MiB of the guest that is frozen; below the hole under 4 GiB, so offsets are addresses
 DEADLINE = 300.0  # seconds until the freeze
@@ -53,17 +54,17 @@ class Segment:
     data: bytes | memoryview
 
 
-def make(cold: Image, level: str, progress: Progress) -> Image:
-    """The frozen image of a cold one, remembered like every other.
+def make(cold: Image, level: str, progress: Progress, warm: str | None = None) -> Image:
+    """The frozen image of a cold one, remembered like every other; `warm`: the command that drives it before.
 
     Raises UserError: NO_QEMU, FREEZE (the application cannot be frozen, or ended before it could be), DEADLINE."""
-    key = digest("frozen 1", digest_file(cold.path), level, digest_file(Path(__file__)))
+    key = digest("frozen 1", digest_file(cold.path), level, warm, digest_file(Path(__file__)))
     out = cache.entry("frozen", key, ".img")
     if out.is_file():
         with contextlib.suppress(UserError):
             return image.read(out)
     with _memory() as (file, memory):
-        record = _run(cold, level, file, progress)
+        record = _run(cold, level, file, progress, Warming(warm, DEADLINE) if warm else None)
         segments, end = read(memory, record)
         manifest = dataclasses.replace(cold.manifest, frozen=level, smallest=-(-end // (1 << 20)) + HEADROOM)
         cache.store(out, assemble(cold.path.read_bytes(), segments, manifest))
@@ -82,7 +83,7 @@ def _memory() -> Iterator[tuple[str, mmap.mmap]]:
         os.close(descriptor)
 
 
-def _run(cold: Image, level: str, memory: str, progress: Progress) -> int:
+def _run(cold: Image, level: str, memory: str, progress: Progress, warming: Warming | None) -> int:
     """Boot the image until it is frozen; the address of the guest's record."""
     qemu = find_qemu()
     if qemu is None:
@@ -91,17 +92,18 @@ def _run(cold: Image, level: str, memory: str, progress: Progress) -> int:
     channels = Channels()
     console, serial, channel = channels.descriptors
     backend = f"memory-backend-file,id=ram,size={MEMORY}M,mem-path={memory},share=on"
+    options = ("-object", backend, "-machine", "memory-backend=ram", "-cpu", CPUS[level])
     guest = machine.Guest(
         image=cold.path,
         machine=machine.load(machine.DEFAULT),
         memory=MEMORY,
         accelerator=accel,
-        append=boot.tokens(boot.Options(tokens=(("freeze", "1"), ("ip", "none"))), accel),
+        append=boot.tokens(boot.Options(tokens=(("freeze", "warm" if warming else "1"),)), accel),
         console=console,
         serial=serial,
         report=channel,
-        network=False,
-        extra=("-object", backend, "-machine", "memory-backend=ram", "-cpu", CPUS[level]),
+        network=warming is not None,
+        extra=(*options, *(warming.options if warming else ())),
     )
     said = bytearray()
     found: list[int] = []
@@ -113,12 +115,29 @@ def _run(cold: Image, level: str, memory: str, progress: Progress) -> int:
             found.append(report.number(event.get("record")))
         elif event["event"] == "refused":
             reasons.extend(_reason(event))
+            if warming and event.get("text") and warming.refused():  # its text is the last of an attempt
+                reasons.clear()
+        elif event["event"] == "listen" and warming:
+            warming.listening(report.number(event.get("port")))
         return None
 
     supervisor = Supervisor(
-        machine.command(str(qemu), guest), channels, Limits(DEADLINE, DEADLINE), output=said.extend, on_event=see
+        machine.command(str(qemu), guest),
+        channels,
+        Limits(DEADLINE, DEADLINE),
+        output=said.extend,
+        on_event=see,
+        descriptors=(warming.theirs.fileno(),) if warming else (),
     )
-    ended = supervisor.run()
+    if warming:
+        warming.signal = supervisor.signal
+    try:
+        ended = supervisor.run()
+    finally:
+        if warming:
+            warming.close()
+    if warming and warming.error:
+        raise warming.error
     if found and ended.qemu_status == 1 and not reasons:
         return found[0]
     raise _failure(ended, reasons, said.decode(errors="replace"))
@@ -133,7 +152,7 @@ def _reason(event: dict[str, Any]) -> list[str]:
         case "thread":
             return [f"thread {number} ({name}) is running"]
         case "socket":
-            return [f"file descriptor {number} is a network socket"]
+            return [f"file descriptor {number} is connected to {name}"]
         case "timer":
             return [f"a timer is running ({name})"]
     return [f"{kind} {name} {number}"]

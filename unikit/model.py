@@ -89,6 +89,7 @@ class Settings:
     sources: Literal["app", "all", "none"] = "app"  # whose .py files are shipped beside the compiled ones
     record: bool = True  # run the app's imports once, to learn of dynamic ones
     freeze: bool = False  # the image is the memory of the started program
+    warm: str | None = None  # a command that drives the application before it is frozen
     cpu_level: str = "x86-64-v2"  # what the CPU of a frozen image must have at least
     prune: Mode = "safe"
     writable_code: bool = False  # memory may be writable and executable at once, as some JIT compilers want it

@@ -62,6 +62,7 @@ class Request:
     prune: Mode | None = None  # instead of what the settings say
     tracing: bool = False  # nothing is pruned, and the guest tells what it uses
     compress: str | None = None
+    warm: str | None = None  # a command that drives the application before it is frozen
 
     def load(self) -> Source:
         """The source stage."""
@@ -239,7 +240,8 @@ def run(request: Request, progress: Progress, last: str = "image") -> Build:
             break
     if last == "image" and build.source.settings.freeze:
         with progress.step("Booting it and freezing its memory"):
-            made = frozen.make(build.values["image"], build.source.settings.cpu_level, progress)
+            settings = build.source.settings
+            made = frozen.make(build.values["image"], settings.cpu_level, progress, request.warm or settings.warm)
             build.values["image"] = made
     if last == "image" and build.compression:
         with progress.step("Compressing it"):

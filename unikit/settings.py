@@ -136,6 +136,7 @@ READERS: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "prune": ('"none", "safe" or "traced"', _choice("none", "safe", "traced")),
     "writable_code": ("true or false", _truth),
     "freeze": ("true or false", _truth),
+    "warm": ("a command", _text),
     "cpu_level": (f"one of {', '.join(CPU_LEVELS)}", _choice(*CPU_LEVELS)),
     "compress": ('true, false, "zstd" or "lz4"', _compression),
 }

@@ -104,10 +104,12 @@ class Supervisor:
         on_event: OnEvent,
         interactive: bool = False,
         feed_input: bool = False,
+        descriptors: tuple[int, ...] = (),
     ) -> None:
         self.command, self.channels, self.limits = command, channels, limits
         self.output, self.on_event = output, on_event
         self.interactive, self.feed_input = interactive, feed_input
+        self.descriptors = descriptors  # further ones that QEMU inherits
         self.log = Log()
         self.text = b""
         self.pressed = 0
@@ -117,6 +119,7 @@ class Supervisor:
         self.deadline: float | None = None
         self.late: str | None = None
         self.stopped = False
+        self.waker: socket.socket | None = None
         self.selector = selectors.DefaultSelector()
 
     def run(self) -> Ended:
@@ -126,7 +129,7 @@ class Supervisor:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
-            pass_fds=self.channels.inherited,
+            pass_fds=(*self.channels.inherited, *self.descriptors),
             start_new_session=True,
             preexec_fn=dying_with_us(),
         )
@@ -292,12 +295,21 @@ class Supervisor:
 
     def _signal(self, wakeup: socket.socket) -> None:
         for number in wakeup.recv(256):
+            if number == 0:
+                self.stopped = True
+                continue
             if number == signal.SIGWINCH:
                 self._send_size()
                 continue
             self.commands += b"signal %d\n" % number
             if number in (signal.SIGINT, signal.SIGTERM):
                 self.pressed += 1
+
+    def signal(self, number: int) -> None:
+        """From another thread: the application gets a signal; 0 ends the guest."""
+        if self.waker is not None:
+            with contextlib.suppress(OSError):
+                self.waker.send(bytes([number]))
 
     def _send_size(self) -> None:
         self.commands += b"winsize %d %d\n" % terminal.size()
@@ -308,6 +320,7 @@ class Supervisor:
         reader, writer = socket.socketpair()
         reader.setblocking(False)
         writer.setblocking(False)
+        self.waker = writer
         numbers = [*FORWARDED, *([signal.SIGWINCH] if self.interactive else [])]
         before = signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
         handlers = {number: signal.signal(number, lambda *_: None) for number in numbers}

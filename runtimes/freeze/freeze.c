@@ -20,6 +20,7 @@
 #include "freeze.h"
 #include "image.h"
 #include "memory.h"
+#include "network.h"
 #include "report.h"
 
 #define RANGES 64
@@ -37,6 +38,8 @@ bool boot_frozen;
 
 static bool wanted;
 static struct thread *frozen;
+
+WEAK void network_freeze(void) {}
 
 bool freeze_wanted(void)
 {
@@ -62,6 +65,7 @@ static noreturn void write_out(void)
     /* Nobody is told anything from here on: it would be frozen half said. */
     boot_frozen = true;
     wanted = false;
+    network_freeze();
     cpu_level_keep();
     entropy_forget();
     pages_freeze();
@@ -148,6 +152,8 @@ static void show_boot(struct text_sink *out)
         config_each_override("arg", 0) ? config_each_override : config_each;
     const char *value;
 
+    if ((value = config_get("freeze")))
+        text_put(out, "f%s%c", value, 0);
     for (size_t i = 0; (value = config_each("env", i)); i++)
         text_put(out, "e%s%c", value, 0);
     for (size_t i = 0; (value = each("arg", i)); i++)

@@ -1,12 +1,12 @@
 /* refuse.c - what cannot be frozen, because it would not be there when the image resumes: other threads (as
- * in the child of a fork), connections and listening sockets, timers that a child does not inherit.
+ * in the child of a fork), connections over the network, timers that a child does not inherit.
  */
 #include "../vfs/descriptors.h"
 #include "freeze.h"
 #include "report.h"
 #include "thread.h"
 
-enum { FAMILY_UNIX = 1 };
+enum { FAMILY_INET = 2, FAMILY_INET6 = 10 };
 
 static void tell(const char *kind, int number, const char *name)
 {
@@ -17,16 +17,24 @@ static void tell(const char *kind, int number, const char *name)
     report_end();
 }
 
-/* A socket of the network; those between parts of the program are memory like any other. */
-static bool is_outside(struct file *file)
+/* The other end of a connection over the network; those between parts of the program are memory like any
+ * other, and so are sockets that wait for others. */
+static bool connected_to(struct file *file, char *text, size_t size)
 {
-    uint16_t address[64] = {0};
-    unsigned length = sizeof(address);
+    uint8_t a[128] = {0};
+    unsigned length = sizeof(a), family, port;
 
-    if (!file->ops->socket)
+    if (!file->ops->socket || !file->ops->socket->name || file->ops->socket->name(file, a, &length, true) < 0)
         return false;
-    return !file->ops->socket->name || file->ops->socket->name(file, address, &length, false) < 0 ||
-           address[0] != FAMILY_UNIX;
+    family = a[0] | (unsigned)a[1] << 8;
+    port = (unsigned)a[2] << 8 | a[3];
+    if (family == FAMILY_INET)
+        snprintf(text, size, "%u.%u.%u.%u:%u", a[4], a[5], a[6], a[7], port);
+    else if (family == FAMILY_INET6)
+        snprintf(text, size, "port %u (IPv6)", port);
+    else
+        return false;
+    return true;
 }
 
 WEAK bool itimer_armed(void)
@@ -50,9 +58,10 @@ bool freeze_refused(void)
         refused = true;
     }
     for (int fd = fd_next(0); fd >= 0; fd = fd_next(fd + 1)) {
-        if (!is_outside(fd_peek(fd)))
+        char peer[48];
+        if (!connected_to(fd_peek(fd), peer, sizeof(peer)))
             continue;
-        tell("socket", fd, "socket");
+        tell("socket", fd, peer);
         refused = true;
     }
     if (itimer_armed() || posix_timer_armed()) {

@@ -18,6 +18,8 @@ struct network_device {
     void (*flush)(struct network_device *);
     /* Hands received frames to network_input(); called from the interrupt and before the CPU idles. */
     void (*poll)(struct network_device *);
+    /* The device is reset and gives back its buffers: it will not be used again. */
+    void (*leave)(struct network_device *);
     void *driver_data;
     void *interface; /* the stack's */
 };
@@ -26,6 +28,9 @@ enum { NETWORK_CSUM_TX = 1, NETWORK_CSUM_RX = 2, NETWORK_TSO4 = 4 };
 int network_device_add(struct network_device *);
 /* A received frame; takes over the pbuf. `checked`: the device vouches for the checksums. */
 void network_input(struct network_device *, struct pbuf *, bool checked);
+
+/* The memory is frozen: no interface and no connection stays; listening sockets do. (network/freeze.c) */
+void network_freeze(void);
 
 /* Called before the CPU idles and on the way out of socket calls: transmit what is queued (weak no-op without
  * a network). */

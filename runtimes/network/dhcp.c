@@ -16,7 +16,7 @@
 
 #define CONFIGURE_DEADLINE (10ULL * 1000000000)
 
-static unsigned waiting; /* interfaces that have no address yet */
+static unsigned waiting PER_BOOT; /* interfaces that have no address yet */
 static uint64_t deadline;
 static struct wait_queue configured = {LIST_INIT(configured.waiters)};
 static char *hosts; /* /etc/hosts as the image has it */

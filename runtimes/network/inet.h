@@ -141,6 +141,8 @@ bool interface_is_loopback(const struct netif *);
 /* dhcp.c: waits until the interfaces are configured, or the deadline for that has passed. 0 or -ERESTARTSYS.
  */
 int network_wait_configured(void);
+/* All but loopback are gone, and what they had learnt. (network/interface.c) */
+void interfaces_leave(void);
 void dhcp_begin(struct netif *);
 /* Is there work for lwIP's DHCP timer? */
 bool dhcp_pending(void);

@@ -8,6 +8,7 @@
 #include "config.h"
 
 #include "device_abi.h"
+#include "lwip/dhcp.h"
 #include "lwip/etharp.h"
 #include "lwip/ethip6.h"
 #include "lwip/init.h"
@@ -106,6 +107,19 @@ START(network)
     for (unsigned i = 0; i < interface_count; i++)
         dhcp_begin(&interfaces[i]->netif);
     network_settle();
+}
+
+void interfaces_leave(void)
+{
+    while (interface_count) {
+        struct interface *i = interfaces[--interface_count];
+        netif_set_status_callback(&i->netif, NULL);
+        dhcp_stop(&i->netif);
+        dhcp_cleanup(&i->netif);
+        netif_remove(&i->netif);
+        i->device->leave(i->device);
+        kfree(i);
+    }
 }
 
 /* lwIP reads the first header of each protocol before it looks at the length: a frame that ends in it, or

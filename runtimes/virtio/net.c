@@ -379,6 +379,21 @@ static int net_start(struct net *net)
     return net->posted ? 0 : -ENOMEM;
 }
 
+static void net_leave(struct network_device *network)
+{
+    struct net *net = container_of(network, struct net, network);
+    net->device->transport->set_status(net->device, 0);
+    queues_drain(net);
+    while (net->free) {
+        struct net_buffer *piece = net->free;
+        net->free = piece->next;
+        page_put((void *)((uintptr_t)buffer_of(piece) & PAGE_MASK));
+    }
+    net->free_count = net->total = 0;
+    kfree(net->waiting);
+    net->waiting = NULL;
+}
+
 static int net_probe(struct virtio_device *device)
 {
     struct net *net = device->driver_data;
@@ -391,6 +406,7 @@ static int net_probe(struct virtio_device *device)
     net->network.send = net_send;
     net->network.flush = net_flush;
     net->network.poll = net_poll;
+    net->network.leave = net_leave;
     device->driver_data = net;
     int error = net_start(net);
     return error ? error : network_device_add(&net->network);

@@ -5,7 +5,11 @@ from __future__ import annotations
 import http.client
 import itertools
 import json
+import shlex
+import socket
+import sys
 import time
+import urllib.request
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -67,7 +71,7 @@ def test_the_same_program_runs_cold() -> None:
     ("name", "reason", "detail"),
     [
         ("thread", "thread 101 (python3.11) is running", "waiting.wait()"),
-        ("listening", "file descriptor 3 is a network socket", "laddr=('127.0.0.1', 8080)"),
+        ("connected", "file descriptor 4 is connected to 127.0.0.1:8080", "raddr=('127.0.0.1', 8080)"),
         ("alarm", "a timer is running (setitimer)", "setitimer"),
     ],
 )
@@ -115,7 +119,39 @@ def test_a_service_answers_on_another_machine() -> None:
                 continue  # user-mode networking leads to the address that it gives out
             connection = http.client.HTTPConnection("127.0.0.1", guest.port(8080), timeout=60)
             connection.request("GET", "/")
-            assert connection.getresponse().read() == b"10.0.2.15"
+            assert connection.getresponse().read() == b"1 10.0.2.15"
+
+
+PYTHON = f"{shlex.quote(sys.executable)} -c "
+ASK = "import os, urllib.request; [urllib.request.urlopen(os.environ['UNIKIT_URL']).read() for _ in range(10)]"
+TALK = (
+    "import os, socket; s = socket.create_connection((os.environ['UNIKIT_HOST'], int(os.environ['UNIKIT_PORT'])));"
+    "[(s.sendall(b'line\\n'), s.recv(100)) for _ in range(10)]"
+)
+
+
+def test_a_warm_service_goes_on_where_it_was() -> None:
+    """Threads, sockets: what served the requests before the freeze serves those after it."""
+    with start(build("service", warm=PYTHON + shlex.quote(ASK)), ports=[8080]) as guest:
+        guest.wait_listening(8080)
+        with urllib.request.urlopen(f"http://127.0.0.1:{guest.port(8080)}/", timeout=60) as answer:
+            assert answer.read() == b"11 10.0.2.15"
+
+
+def test_a_warm_event_loop_goes_on() -> None:
+    with start(build("loop", warm=PYTHON + shlex.quote(TALK)), ports=[8080]) as guest:
+        guest.wait_listening(8080)
+        with socket.create_connection(("127.0.0.1", guest.port(8080)), timeout=60) as talk:
+            for i, text in enumerate(["one", "thread", "two"], 11):
+                talk.sendall(f"{text}\n".encode())
+                assert talk.recv(100) == f"{i} {text}\n".encode()
+        assert guest.stop() == 7
+
+
+def test_a_warming_command_that_fails_is_told() -> None:
+    with pytest.raises(UserError, match="ended with status 3") as caught:
+        build("service", warm="echo to the user; exit 3")
+    assert caught.value.code == ExitCode.FREEZE and caught.value.details == ("to the user",)
 
 
 def test_guests_of_one_image_share_its_memory_and_nothing_else() -> None:

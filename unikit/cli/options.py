@@ -50,6 +50,9 @@ def freezing(function: Function) -> Function:
     function = click.option(
         "--cpu-level", type=click.Choice(settings.CPU_LEVELS), help="What a frozen image wants of its CPU."
     )(function)
+    function = click.option(
+        "--warm", metavar="COMMAND", help="Drive the application with it before it is frozen; $UNIKIT_URL leads there."
+    )(function)
     return click.option(
         "--freeze/--cold", default=None, help="Make the memory of the started application the image (docs/freeze.md)."
     )(function)

@@ -39,6 +39,7 @@ def command(
     prune: Mode | None,
     freeze: bool | None,
     cpu_level: str | None,
+    warm: str | None,
     machine: bool,
     quiet: bool,
 ) -> None:
@@ -47,7 +48,7 @@ def command(
     APP is a script, a folder with a __main__.py or a pyproject.toml, or module:attribute of a WSGI or ASGI application.
     """
     with reporting(machine, quiet) as progress:
-        request = pipeline.Request(app, python, lwip, freeze, cpu_level, prune, compress=compress)
+        request = pipeline.Request(app, python, lwip, freeze, cpu_level, prune, compress=compress, warm=warm)
         if traces:
             forwards = tuple(ports.parse(text) for text in publish)
             guest = boot.Options(memory=options.memory(memory))

@@ -61,6 +61,7 @@ def command(
     freeze: bool | None,
     cpu_level: str | None,
     prune: Mode | None,
+    warm: str | None,
     machine: bool,
     quiet: bool,
 ) -> None:
@@ -91,7 +92,7 @@ def command(
         if boot.is_image(Path(app)):
             found = image.read(Path(app))
         else:
-            request = pipeline.Request(app, python, lwip, freeze, cpu_level, prune, compress=compress)
+            request = pipeline.Request(app, python, lwip, freeze, cpu_level, prune, compress=compress, warm=warm)
             found = pipeline.image_of(request, progress)
         outcome = boot.run(found, chosen, progress, output=_json_console(progress) if machine else None)
         progress.event("exit", status=outcome.status)

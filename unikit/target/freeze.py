@@ -20,6 +20,7 @@ Hook = TypeVar("Hook", bound=Callable[[], Any])
 
 DEVICE = "/dev/unikit/freeze"
 BOOT = "/proc/unikit/boot"
+WARM_SIGNAL = 64  # the last of the real-time signals
 REFUSED = 75  # EX_TEMPFAIL: the build says why
 
 _before: list[Callable[[], Any]] = []
@@ -44,51 +45,92 @@ def freeze() -> bool:
 
     The call returns as os.fork() does in the child: handlers of os.register_at_fork() have run, the process has
     another number, `os.environ` and `sys.argv` are those of this boot."""
-    global _frozen
     if _frozen:
         return True
     try:
-        device = os.open(DEVICE, os.O_WRONLY | os.O_CLOEXEC)
+        os.close(os.open(DEVICE, os.O_WRONLY | os.O_CLOEXEC))
     except OSError:
         return False  # no image is being made
-    for function in reversed(_before):
-        function()
+    known = _boot()
+    if known.warm:
+        import signal
+
+        signal.signal(WARM_SIGNAL, _warm)
+        return False
+    try:
+        _freeze(known)
+    except OSError as error:
+        _refused(error)
+        os._exit(REFUSED)
+    return True
+
+
+def _warm(number: int, frame: Any) -> None:
+    """The program has served for a while, and now is the time: a signal in the midst of its work."""
+    import signal
+
+    events = sys.modules.get("asyncio.events")
+    loop = events._get_running_loop() if events else None
+    wakeup = signal.set_wakeup_fd(-1)
+    try:
+        _freeze(_boot())
+        signal.signal(number, signal.SIG_DFL)
+    except OSError as error:
+        _refused(error)  # the signal comes again: connections may be about to close
+    finally:
+        # asyncio forgets in the child of a fork what it was about to do
+        signal.set_wakeup_fd(wakeup)
+        if events and loop:
+            events._set_running_loop(loop)
+
+
+def _freeze(known: _Boot) -> None:
+    """Raises OSError if the memory cannot be frozen as it is."""
+    global _frozen
+    while _before:
+        _before.pop()()
     import gc
 
     gc.collect()
     for stream in (sys.stdout, sys.stderr):
         if stream is not None:
             stream.flush()
-    known = _boot()
-    os.write(device, b"freeze")
-    os.close(device)
-    try:
-        os.fork()
-    except OSError as error:
-        _refused(error)
+    with open(DEVICE, "wb", buffering=0) as device:
+        device.write(b"freeze")
+    os.fork()
     _frozen = True
     _thaw(known)
-    return True
 
 
-def _boot() -> tuple[dict[str, str], list[str]]:
-    """Environment and arguments of this boot."""
-    environment, arguments = {}, []
+class _Boot:
+    """What the kernel was told at this boot."""
+
+    def __init__(self) -> None:
+        self.environment: dict[str, str] = {}
+        self.arguments: list[str] = []
+        self.warm = False
+
+
+def _boot() -> _Boot:
+    boot = _Boot()
     with open(BOOT, "rb", buffering=0) as file:
         items = file.readall().split(b"\0")
     for item in items:
         if item[:1] == b"e":
             key, _, value = os.fsdecode(item[1:]).partition("=")
-            environment[key] = value
+            boot.environment[key] = value
         elif item[:1] == b"a":
-            arguments.append(os.fsdecode(item[1:]))
-    return environment, arguments
+            boot.arguments.append(os.fsdecode(item[1:]))
+        elif item == b"fwarm":
+            boot.warm = True
+    return boot
 
 
-def _thaw(before: tuple[dict[str, str], list[str]]) -> None:
+def _thaw(before: _Boot) -> None:
     """What belongs to the boot, and not to the program, becomes this boot's."""
-    environment, arguments = _boot()
-    old, given = before
+    now = _boot()
+    environment, arguments = now.environment, now.arguments
+    old, given = before.environment, before.arguments
     for key in old:
         if key not in environment and os.environ.get(key) == old[key]:
             del os.environ[key]
@@ -124,7 +166,7 @@ def _renew() -> None:
 
 
 def _refused(error: OSError) -> None:
-    """Tell the build what the kernel cannot know, and end: the guest is not a service."""
+    """Tell the build what the kernel cannot know."""
     lines = []
     threading = sys.modules.get("threading")
     if threading is not None:
@@ -140,9 +182,5 @@ def _refused(error: OSError) -> None:
 
         kind = sys.modules["socket"].socket
         lines += [f"open: {thing!r}" for thing in gc.get_objects() if isinstance(thing, kind) and thing.fileno() >= 0]
-    text = "\n".join(lines or [str(error)])
-    try:
-        device = os.open(DEVICE, os.O_WRONLY | os.O_CLOEXEC)
-        os.write(device, os.fsencode(text)[:4096])
-    finally:
-        os._exit(REFUSED)
+    with open(DEVICE, "wb", buffering=0) as device:
+        device.write(os.fsencode("\n".join(lines or [str(error)]))[:4096])

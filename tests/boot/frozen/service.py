@@ -1,4 +1,4 @@
-"""A service that is frozen before it listens."""
+"""A service with threads that listens before it is frozen, and counts what it was asked."""
 
 import http.server
 import socket
@@ -6,9 +6,11 @@ import socket
 
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    asked = 0
 
     def do_GET(self):
-        answer = socket.gethostbyname(socket.gethostname()).encode()
+        Handler.asked += 1
+        answer = f"{Handler.asked} {socket.gethostbyname(socket.gethostname())}".encode()
         self.send_response(200)
         self.send_header("Content-Length", str(len(answer)))
         self.end_headers()
@@ -16,4 +18,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 
 server = http.server.ThreadingHTTPServer(("", 8080), Handler)
-server.serve_forever()
+
+
+def main():
+    server.serve_forever()
+
+
+main()
