@@ -195,7 +195,9 @@ void host_start(int number, const char *ip, unsigned mtu)
     if (mtu)
         assert(network_device_add(&card) == 0);
     for_each_record(unikit_init_network, f) (*f)();
+    for_each_record(unikit_start_network, f) (*f)();
     for_each_record(unikit_init_services, f) (*f)();
+    for_each_record(unikit_start_services, f) (*f)();
 }
 void host_send_limit(unsigned n)
 {
