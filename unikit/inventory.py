@@ -62,10 +62,13 @@ class Absent:
 
 @dataclass(frozen=True, eq=False)
 class Inventory:
-    """The graph (node attribute `item`, edge attribute `edge`), and what was left out."""
+    """The graph (node attribute `item`, edge attribute `edge`), what was left out, how much was kept (`prune`), and
+    the system calls that a traced run made, by name, where there was one."""
 
     graph: nx.DiGraph[str]
     absent: tuple[Absent, ...]
+    mode: str = "safe"
+    traced: tuple[str, ...] | None = None
 
     def __getitem__(self, node: str) -> Item:
         item: Item = self.graph.nodes[node]["item"]
@@ -82,6 +85,8 @@ class Inventory:
         number = {node: i for i, node in enumerate(nodes)}
         value = {
             "format": FORMAT,
+            "mode": self.mode,
+            "traced": self.traced,
             "kinds": [kind.value for kind in EdgeKind],
             "nodes": [_packed(self[node]) for node in nodes],
             "edges": [
@@ -125,9 +130,10 @@ class Inventory:
                 )
                 graph.add_edge(items[tail].id, items[head].id, edge=edge)
             absent = tuple(Absent(kind, name, why, tuple(rest)) for kind, name, why, *rest in value["absent"])
+            mode, traced = str(value["mode"]), value["traced"]
         except (ValueError, EOFError, KeyError, TypeError, IndexError, lzma.LZMAError) as error:
             raise UserError("The image's graph is damaged.", code=ExitCode.IMAGE) from error
-        return Inventory(graph, absent)
+        return Inventory(graph, absent, mode, None if traced is None else tuple(traced))
 
 
 def _packed(item: Item) -> list[Any]:

@@ -189,7 +189,10 @@ def _image(build: Build) -> Image:
         root_sha256=root.sha256,
         network=NETWORK in build.modules,
     )
-    graph = whole.inventory(build.pruned, kernel.selection, kernel.sizes).dump()
+    traced = lock.usable(build.source, [])
+    graph = whole.inventory(
+        build.pruned, kernel.selection, kernel.sizes, traced.calls if traced else None
+    ).dump()
     gap = pack.ROOM if build.compression else 0
     out = cache.entry("images", digest(manifest, digest_file(kernel.stripped), digest(graph), gap), ".img")
     if out.is_file():

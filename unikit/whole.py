@@ -30,9 +30,14 @@ READERS = (
 REASON = re.compile(r"^(?:data|hook) of (?P<module>[\w.]+)$|^metadata of (?P<distribution>\S+)$")
 
 
-def inventory(pruned: Pruned, selection: Selection, sizes: Mapping[str, int]) -> Inventory:
-    """The whole graph of an image. `sizes` are the bytes of the kernel's components, by name."""
-    return _Whole(pruned, selection, sizes).run()
+def inventory(
+    pruned: Pruned, selection: Selection, sizes: Mapping[str, int], traced: Iterable[str] | None = None
+) -> Inventory:
+    """The whole graph of an image. `sizes` are the bytes of the kernel's components, by name, `traced` the system calls
+    that a traced run of the application made."""
+    found = _Whole(pruned, selection, sizes).run()
+    calls = None if traced is None else tuple(sorted(traced))
+    return dataclasses.replace(found, mode=pruned.natives.imports.mode, traced=calls)
 
 
 class _Whole:
@@ -56,7 +61,9 @@ class _Whole:
         lost = self._unreached()
         for node in sorted(lost):  # whatever is there is there for the application: no node without a way to it
             if not any(tail in lost for tail in self.graph.predecessors(node)):
-                self._edge(ROOT, node, EdgeKind.IMPORTS, origin="runtime")
+                traced = self.natives.imports.mode == "traced" and node.startswith("module:")
+                why, origin = (("unikit.lock",), "recorded") if traced else ((), "runtime")
+                self._edge(ROOT, node, EdgeKind.IMPORTS, *why, origin=origin)
         return Inventory(self.graph, tuple(self._absent()))
 
     def _unreached(self) -> set[str]:

@@ -65,6 +65,8 @@ def _lines(found: audit.Audit, most: int) -> Iterator[str]:
         unreached, refused = calls.unreached or (), calls.refused or ()
         yield f"            {len(unreached)} are offered though no file leads there: {_some(unreached, most)}"
         yield f"            {len(refused)} would be refused (ENOSYS): {_some(refused, most)}"
+    if calls.traced is not None:
+        yield f"            {len(calls.traced)} were made in a traced run (unikit.lock)"
     yield f"Drivers     {', '.join(f'{name} ({device})' for name, device in found.drivers) or 'none'}"
     yield f"Writable    {', '.join(found.writable)}; for anybody: {', '.join(found.folders) or 'nothing'}"
     yield f"Environment {' '.join(f'{key}={value}' for key, value in found.environment)}"

@@ -26,6 +26,11 @@ def explain(inventory: Inventory, name: str, installed: Callable[[str], str | No
         if found := answer(inventory, kind, plain):
             return found
     sentence = f"Nothing that the application reaches imports or loads {plain}."
+    if inventory.mode == "traced" and plain.replace(".", "_").isidentifier() and kind in ("", "module"):
+        return (
+            f"{plain} is not in the image: prune is `traced`, and the traced run did not use it (unikit.lock). "
+            f'Trace again with what uses it, or name it: include = ["{plain}"] in [tool.unikit].'
+        )
     if kind in ("", "module", "distribution") and (found := installed(plain)):
         return f"{sentence} {found}"
     if close := names.did_you_mean(inventory, plain):

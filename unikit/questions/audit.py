@@ -66,6 +66,7 @@ class CallsSeen:
     unreached: tuple[str, ...] | None  # offered, and no file leads there
     refused: tuple[str, ...] | None  # a file leads there, and it answers ENOSYS
     unknown: tuple[str, ...] = ()  # files that make a call whose number is not a constant
+    traced: tuple[str, ...] | None = None  # what a traced run of the application made
 
 
 @dataclass(frozen=True)
@@ -166,12 +167,13 @@ def _calls(subject: Subject, calls: Calls | None) -> CallsSeen:
         if any(tail.startswith("component:") for tail in graph.predecessors(item.id))
     }
     if calls is None:
-        return CallsSeen(tuple(sorted(offered)), None, None, None)
+        return CallsSeen(tuple(sorted(offered)), None, None, None, (), subject.inventory.traced)
     reachable = set(calls.names)
     unreached, refused = sorted(offered - reachable), sorted(reachable - offered)
     return CallsSeen(
-        tuple(sorted(offered)), tuple(sorted(reachable)), tuple(unreached), tuple(refused), tuple(calls.unknown)
-    )
+        tuple(sorted(offered)), tuple(sorted(reachable)), tuple(unreached), tuple(refused), tuple(calls.unknown),
+        subject.inventory.traced,
+    )  # fmt: skip
 
 
 def _findings(subject: Subject, found: Audit, environment: list[tuple[str, str]]) -> Iterator[Finding]:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+from unikit import lock
 from unikit.inventory import Inventory, Item
 from unikit.questions.subject import Subject
 
@@ -15,6 +17,7 @@ KINDS = {
     "file": "Files", "lwip": "lwIP", "component": "Kernel components", "driver": "Drivers", "call": "System calls",
     "missing": "Missing names",
 }  # fmt: skip
+LOCKED = ("commands", "modules", "files", "calls")
 
 
 @dataclass(frozen=True)
@@ -107,6 +110,24 @@ SETTINGS = ("name", "entry", "interpreter", "ports", "memory", "network", "froze
 def _settings(old: Subject, new: Subject) -> tuple[tuple[str, str, str], ...]:
     pairs = ((name, *(str(getattr(s.image.manifest, name)) for s in (old, new))) for name in SETTINGS)
     return tuple((name, before, after) for name, before, after in pairs if before != after)
+
+
+def locks(old: Path, new: Path) -> Difference:
+    """Two lock files: the modules, files, calls and commands of every application in them. Raises UserError (LOCK)."""
+    sides: list[dict[str, tuple[str, ...]]] = []
+    for file in (old, new):
+        tables = lock.read(file)
+        sides.append({f"{name}: {kind}": getattr(t, kind) for name, t in tables.items() for kind in LOCKED})
+    return names(*sides)
+
+
+def is_lock(path: Path) -> bool:
+    """Whether a file is a lock file, by its name or by how it begins."""
+    try:
+        with path.open("rb") as file:
+            return path.suffix == ".lock" or file.read(len(lock.HEAD)) == lock.HEAD.encode()
+    except OSError:
+        return False
 
 
 def names(old: Mapping[str, Iterable[str]], new: Mapping[str, Iterable[str]]) -> Difference:

@@ -14,7 +14,7 @@ from cyclonedx.validation.json import JsonStrictValidator
 from tests.unit.stages import elves
 from unikit.inventory import Inventory
 from unikit.model import Edge, EdgeKind
-from unikit.questions import audit, diff, page, sbom, secrets, sizes
+from unikit.questions import absence, audit, diff, page, sbom, secrets, sizes
 from unikit.questions.subject import Subject
 
 from .conftest import BOOT_CONF, EDGES, ITEMS, PROGRAM, build, image_of
@@ -174,3 +174,34 @@ def test_a_page_needs_nothing_from_elsewhere_and_ends_no_script(inventory: Inven
     assert [evil] in [edge[3:] for edge in data["edges"]]
     program = next(i for i, node in enumerate(data["nodes"]) if node[0] == PROGRAM)
     assert data["nodes"][program][5] == next(i for i, n in enumerate(data["nodes"]) if n[0] == "module:__main__")
+
+
+LOCK = """format = 1
+
+[shop]
+calls = ["read", "write"]
+commands = ["curl x"]
+entry = "main.py"
+files = []
+modules = ["json", "shop"]
+python = "3.11"
+"""
+
+
+def test_lock_files_differ_by_name(tmp_path: Path) -> None:
+    old, new = tmp_path / "old.lock", tmp_path / "unikit.lock"
+    old.write_text(LOCK)
+    new.write_text(LOCK.replace('"json", ', '"csv", "re", ').replace('"write"', '"writev"'))
+    found = diff.locks(old, new)
+    assert [c.name for c in found.came["shop: modules"]] == ["csv", "re"]
+    assert [c.name for c in found.went["shop: modules"]] == ["json"]
+    assert [c.name for c in found.came["shop: calls"]] == ["writev"]
+    assert diff.locks(old, old).nothing and diff.is_lock(new) and not diff.is_lock(tmp_path / "nothing")
+
+
+def test_what_a_traced_run_did_is_known_to_the_image(inventory: Inventory, tmp_path: Path) -> None:
+    traced = replace(inventory, mode="traced", traced=("pipe2", "read"))
+    subject = image_of(tmp_path / "image", traced, {})
+    assert subject.inventory.mode == "traced" and audit.make(subject).calls.traced == ("pipe2", "read")
+    assert "the traced run did not use it" in absence.explain(subject.inventory, "numpy")
+    assert audit.make(image_of(tmp_path / "other", inventory, {})).calls.traced is None
