@@ -48,7 +48,9 @@
   grow(root, data.tree[3], "");
   const colour = (layer) => `var(${LAYERS[layer] || "--other"})`;
   for (const [value, label] of [
-    [bytes(data.size), "image"], [data.counts.module || 0, "modules"], [data.counts.distribution || 0, "distributions"],
+    [bytes(data.size), data.compression ? `image, ${data.compression}` : "image"],
+    ...(data.compression ? [[bytes(root.size), "unpacked"]] : []),
+     [data.counts.module || 0, "modules"], [data.counts.distribution || 0, "distributions"],
     [data.counts.library || 0, "native files"], [data.counts.component || 0, "kernel components"], [edges.length.toLocaleString("en"), "edges"],
   ]) $("tiles").append(make("div", { class: "tile" }, make("b", { text: value }), make("span", { text: label })));
   for (const part of root.parts) {

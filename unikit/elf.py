@@ -3,6 +3,7 @@ anything."""
 
 from __future__ import annotations
 
+import io
 import struct
 from dataclasses import dataclass
 from functools import lru_cache
@@ -19,6 +20,7 @@ MAGIC = b"\x7fELF"
 HEADER = struct.Struct("<16sHHIQQQIHHHHHH")  # Elf64_Ehdr
 PROGRAM = struct.Struct("<IIQQQQQQ")  # Elf64_Phdr
 PT_LOAD, PT_DYNAMIC = 1, 2
+PF_X, PF_W = 1, 2
 DT_NULL, DT_RPATH, DT_RUNPATH = 0, 15, 29
 DT_IGNORED = 0x6000000D  # DT_LOOS: in the range of the operating system, and glibc gives it no meaning
 
@@ -75,6 +77,28 @@ def _read(path: Path, size: int, changed: int) -> Elf:
                     if note["n_type"] == "NT_GNU_BUILD_ID":
                         build_id = note["n_desc"]
         return Elf(elf["e_machine"], elf.elfclass, soname, tuple(needed), rpath, runpath, loader, build_id)
+
+
+@dataclass(frozen=True)
+class Code:
+    """Bytes of the segments that can be executed; whether one of them can be written as well, and whether the file
+    asks for a stack that can be executed."""
+
+    size: int
+    writable: bool
+    stack: bool
+
+
+def executable(content: bytes | memoryview) -> Code:
+    """What of an ELF file can be executed. Raises `ELFError` for a file that is none."""
+    size, writable, stack = 0, False, False
+    for segment in ELFFile(io.BytesIO(content)).iter_segments():
+        runs = bool(segment["p_flags"] & PF_X)
+        if segment["p_type"] == "PT_LOAD" and runs:
+            size += int(segment["p_filesz"])
+            writable = writable or bool(segment["p_flags"] & PF_W)
+        stack = stack or (segment["p_type"] == "PT_GNU_STACK" and runs)
+    return Code(size, writable, stack)
 
 
 def is_elf(path: Path) -> bool:

@@ -258,6 +258,15 @@ def _packed_root(path: Path) -> bytes | None:
     return None
 
 
+def unpacked(found: Image) -> int:
+    """Bytes of an image's file as it would be without compression, but for the sections that nothing loads."""
+    package = section(found.path, PACKAGE_SECTION)
+    if package is None:
+        return found.path.stat().st_size
+    _, segments = pack.unpack(package, found.manifest.compression)
+    return sum(len(segment.content) for segment in segments)
+
+
 def section(path: Path, name: str) -> bytes | None:
     """The content of a section of an ELF file, None if it has no such section."""
     with path.open("rb") as stream:

@@ -69,6 +69,7 @@ class Inventory:
     absent: tuple[Absent, ...]
     mode: str = "safe"
     traced: tuple[str, ...] | None = None
+    kernel_code: int = 0  # bytes of the kernel that can be executed
 
     def __getitem__(self, node: str) -> Item:
         item: Item = self.graph.nodes[node]["item"]
@@ -87,6 +88,7 @@ class Inventory:
             "format": FORMAT,
             "mode": self.mode,
             "traced": self.traced,
+            "kernel_code": self.kernel_code,
             "kinds": [kind.value for kind in EdgeKind],
             "nodes": [_packed(self[node]) for node in nodes],
             "edges": [
@@ -130,10 +132,10 @@ class Inventory:
                 )
                 graph.add_edge(items[tail].id, items[head].id, edge=edge)
             absent = tuple(Absent(kind, name, why, tuple(rest)) for kind, name, why, *rest in value["absent"])
-            mode, traced = str(value["mode"]), value["traced"]
+            mode, traced, code = str(value["mode"]), value["traced"], int(value["kernel_code"])
         except (ValueError, EOFError, KeyError, TypeError, IndexError, lzma.LZMAError) as error:
             raise UserError("The image's graph is damaged.", code=ExitCode.IMAGE) from error
-        return Inventory(graph, absent, mode, None if traced is None else tuple(traced))
+        return Inventory(graph, absent, mode, None if traced is None else tuple(traced), code)
 
 
 def _packed(item: Item) -> list[Any]:

@@ -17,6 +17,7 @@ from unikit import (
     __version__,
     cache,
     calls,
+    elf,
     erofs,
     frozen,
     image,
@@ -190,9 +191,8 @@ def _image(build: Build) -> Image:
         network=NETWORK in build.modules,
     )
     traced = lock.usable(build.source, [])
-    graph = whole.inventory(
-        build.pruned, kernel.selection, kernel.sizes, traced.calls if traced else None
-    ).dump()
+    known = whole.inventory(build.pruned, kernel.selection, kernel.sizes, traced.calls if traced else None)
+    graph = replace(known, kernel_code=elf.executable(kernel.stripped.read_bytes()).size).dump()
     gap = pack.ROOM if build.compression else 0
     out = cache.entry("images", digest(manifest, digest_file(kernel.stripped), digest(graph), gap), ".img")
     if out.is_file():

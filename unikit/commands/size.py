@@ -44,9 +44,13 @@ def command(
             click.echo(f"{page}: open it in a browser", err=True)
             return
         whole = sizes.measure(asked)
+        compression = asked.image.manifest.compression
         if machine:
-            click.echo(json.dumps(value(whole), indent=1))
+            more = {"compression": compression, "compressed": asked.size} if compression else {}
+            click.echo(json.dumps({**value(whole), **more}, indent=1))
         else:
+            if compression:
+                click.echo(f"{asked.size / 1024:10,.0f} KiB  compressed ({compression}); unpacked:")
             _show(whole, depth, most)
 
 

@@ -5,16 +5,14 @@ Read from the image itself wherever it can be: its files, its ELF headers, its b
 
 from __future__ import annotations
 
-import io
 import urllib.parse
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from elftools.common.exceptions import ELFError
-from elftools.elf.constants import P_FLAGS
-from elftools.elf.elffile import ELFFile
 
+from unikit import elf
 from unikit.calls import Calls
 from unikit.model import FileKind
 from unikit.questions import reach, secrets, ways
@@ -108,7 +106,7 @@ def make(subject: Subject) -> Audit:
         image=subject.image.manifest.root_sha256,
         program=tuple(v for k, v in tokens if k in ("argv", "arg")) or (values.get("exec", ""),),
         entry=subject.image.manifest.entry,
-        kernel_code=_kernel_code(subject),
+        kernel_code=subject.inventory.kernel_code,
         executables=tuple(_executables(subject.files)),
         write_xor_execute=values.get("wx") != "allow",
         network=subject.image.manifest.network,
@@ -136,27 +134,14 @@ def _tokens(files: dict[str, Entry]) -> Iterator[tuple[str, str]]:
             yield key, urllib.parse.unquote(value)
 
 
-def _kernel_code(subject: Subject) -> int:
-    with subject.image.path.open("rb") as file:
-        segments = ELFFile(file).iter_segments("PT_LOAD")
-        return sum(int(s["p_filesz"]) for s in segments if s["p_flags"] & P_FLAGS.PF_X)
-
-
 def _executables(files: dict[str, Entry]) -> Iterator[Executable]:
     for path, entry in sorted(files.items()):
-        if entry.kind is not FileKind.FILE or bytes(entry.content[:4]) != b"\x7fELF":
-            continue
-        size, writable, stack = 0, False, False
-        try:
-            for segment in ELFFile(io.BytesIO(entry.content)).iter_segments():
-                runs = bool(segment["p_flags"] & P_FLAGS.PF_X)
-                if segment["p_type"] == "PT_LOAD" and runs:
-                    size += int(segment["p_memsz"])
-                    writable = writable or bool(segment["p_flags"] & P_FLAGS.PF_W)
-                stack = stack or (segment["p_type"] == "PT_GNU_STACK" and runs)
-        except ELFError:
-            continue
-        yield Executable(path, size, writable, stack)
+        if entry.kind is FileKind.FILE and bytes(entry.content[:4]) == elf.MAGIC:
+            try:
+                code = elf.executable(entry.content)
+            except ELFError:
+                continue
+            yield Executable(path, code.size, code.writable, code.stack)
 
 
 def _calls(subject: Subject, calls: Calls | None) -> CallsSeen:

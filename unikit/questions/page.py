@@ -85,6 +85,7 @@ def data(subject: Subject) -> dict[str, Any]:
         "unikit": manifest.unikit,
         "entry": manifest.entry,
         "size": subject.size,
+        "compression": manifest.compression,
         "counts": dict(Counter(item.kind for item in inventory.items())),
         "tree": _tree(tree, number),
         "bands": BANDS,

@@ -1,5 +1,6 @@
 """How large the parts of an image are: layers, in each the distributions and packages, in these modules, libraries and
-files, and the kernel's components. Everything together is the image's file, byte for byte."""
+files, and the kernel's components. Everything together is the image's file, byte for byte; of a compressed image, what
+it unpacks to."""
 
 from __future__ import annotations
 
@@ -61,7 +62,7 @@ def _rest(subject: Subject, whole: Part) -> None:
         (("file system", "inodes and folders"), tables),
         (("description", "manifest"), places.manifest),
         (("description", "graph"), places.graph),
-        (rest, subject.size - kernel - places.root - sections),
+        (rest, places.whole - kernel - places.root - sections),
     ):
         if size:
             whole.add(way, size)

@@ -15,8 +15,9 @@ from unikit.rootfs import Entry
 
 @dataclass(frozen=True)
 class Sections:
-    """Bytes of the image's file that are no kernel."""
+    """Bytes of the image's file, as it is without compression, and of what in it is no kernel."""
 
+    whole: int
     root: int
     manifest: int
     graph: int
@@ -59,4 +60,5 @@ def of_image(found: Image, name: str) -> Subject:
             data["item"] = item = replace(item, detail={**item.detail, "build_id": identities.get(item.name, "")})
         if item.kind != "component":  # the linker said how large these are
             data["item"] = replace(item, size=sum(files[f].taken for f in item.files if f in files))
-    return Subject(found, known, files, Sections(len(root), *described), name)
+    whole = image.unpacked(found) + (sum(described) if found.manifest.compression else 0)
+    return Subject(found, known, files, Sections(whole, len(root), *described), name)

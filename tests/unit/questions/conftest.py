@@ -92,7 +92,9 @@ def inventory() -> Inventory:
 BOOT_CONF = "exec=/usr/bin/python3.11\nargv=python3\nargv=/.unikit/main.pyc\nenv=HOME=/root\nenv=API_TOKEN=abc%20def\n"
 
 
-def image_of(folder: Path, inventory: Inventory, files: dict[str, bytes], boot: str = BOOT_CONF) -> Subject:
+def image_of(
+    folder: Path, inventory: Inventory, files: dict[str, bytes], boot: str = BOOT_CONF, gap: int = 0
+) -> Subject:
     """An image whose root holds these files and every file of the inventory, as a subject of questions."""
     content = {name: name.encode() for item in inventory.items() for name in item.files} | files
     content["/.unikit/boot.conf"] = boot.encode()
@@ -103,7 +105,7 @@ def image_of(folder: Path, inventory: Inventory, files: dict[str, bytes], boot: 
         erofs.write([*files_, ImageFile("/tmp", FileKind.DIRECTORY, 0o1777, "runtime")], out)
     graph = {SECTION: inventory.dump()}
     manifest = replace(MANIFEST, libraries=((PROGRAM.partition(":")[2], "abcd"),))
-    made = image.make(elf.kernel(), root, manifest, folder / "app.img", graph)
+    made = image.make(elf.kernel(), root, manifest, folder / "app.img", graph, gap)
     return of_image(image.read(made.path), str(made.path))
 
 

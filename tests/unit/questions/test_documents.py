@@ -12,10 +12,11 @@ from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 
 from tests.unit.stages import elves
+from unikit import image, pack
 from unikit.inventory import Inventory
 from unikit.model import Edge, EdgeKind
 from unikit.questions import absence, audit, diff, page, sbom, secrets, sizes
-from unikit.questions.subject import Subject
+from unikit.questions.subject import Subject, of_image
 
 from .conftest import BOOT_CONF, EDGES, ITEMS, PROGRAM, build, image_of
 
@@ -27,6 +28,17 @@ def test_sizes_are_the_images_file_byte_for_byte(subject: Subject) -> None:
     assert {"cart", "__init__"} <= set(shop.parts) and shop.parts["cart"].node == "module:shop.cart"
     assert whole.parts["dependencies"].parts["libshop3 3.1-1"].size == 4096
     assert {"vfs", "virtio", "lwip"} <= set(whole.parts["kernel"].parts)
+
+
+def test_the_sizes_of_a_compressed_image_are_those_of_what_it_unpacks_to(
+    inventory: Inventory, tmp_path: Path
+) -> None:
+    subject = image_of(tmp_path / "image", inventory, {}, gap=pack.ROOM)
+    packed = of_image(image.compress(subject.image, "zstd"), "packed")
+    plain, unpacked = sizes.measure(subject), sizes.measure(packed)
+    for layer in ("app", "dependencies", "interpreter", "file system"):
+        assert unpacked.parts[layer].size == plain.parts[layer].size
+    assert unpacked.parts["kernel"].size > 0 and packed.size == packed.image.path.stat().st_size
 
 
 def test_the_bill_of_materials_fits_its_schema(subject: Subject) -> None:
