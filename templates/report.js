@@ -206,7 +206,7 @@
   const drawWires = () => {
     const wires = $("wires");
     wires.replaceChildren();
-    if ($("graph").hidden) return;
+    if ($("view-graph").hidden) return;
     const base = $("bands").getBoundingClientRect(), spots = new Map();
     const place = (node) => {
       const element = groups[node.group].open ? spot(node) : document.querySelector(`[data-group="${node.group}"]`);
@@ -305,7 +305,7 @@
       if (!group.open) { group.open = true; group.only = new Set(); }
       if (group.only) group.only.add(step);
     }
-    if ($("graph").hidden) { drawMap(); return; }
+    if ($("view-graph").hidden) { drawMap(); return; }
     drawBands();
     const at = spot(node);
     if (at) at.scrollIntoView({ block: "center", behavior: "smooth" });
@@ -314,7 +314,7 @@
     chosen = null;
     history.replaceState(null, "", "#" + (shownTab || "sizes"));
     drawPanel();
-    if ($("graph").hidden) drawMap(); else drawBands();
+    if ($("view-graph").hidden) drawMap(); else drawBands();
   };
 
   // -- search
@@ -358,7 +358,7 @@
   const show = (tab) => {
     shownTab = tab;
     for (const name of ["sizes", "graph"]) {
-      $(name).hidden = name !== tab;
+      $("view-" + name).hidden = name !== tab;
       $("tab-" + name).setAttribute("aria-selected", String(name === tab));
       $("tab-" + name).tabIndex = name === tab ? 0 : -1;
     }

@@ -82,7 +82,7 @@ def test_the_way_to_a_node_is_found_by_typing(tab: browser.Page, report: Path, w
     tab.press("/", "virtio_net")
     assert tab.value('document.activeElement.id') == "search"
     tab.press("Enter")
-    assert tab.value('document.getElementById("graph").hidden') is False
+    assert tab.value('document.getElementById("view-graph").hidden') is False
     steps = tab.value('[...document.querySelectorAll("#panel .steps .link")].map((s) => s.textContent)')
     assert steps[0] == "module:__main__" and steps[-2:] == ["module:_socket", "component:virtio/net"]
     lines = tab.value('[...document.querySelectorAll("#panel .steps code")].map((s) => s.textContent)')
