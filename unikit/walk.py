@@ -23,7 +23,6 @@ from unikit.scanner import Flag, Import, Scanned, Scanner, Scope
 Graph: TypeAlias = "nx.DiGraph[str]"
 
 MAIN = "__main__"
-MOST_EVIDENCE = 5
 
 
 class Walk:
@@ -220,11 +219,11 @@ class Walk:
             return
         if self.graph.has_edge(start, end):
             old: Edge = self.graph.edges[start, end]["edge"]
-            evidence = tuple(dict.fromkeys((*old.evidence, *edge.evidence)))[:MOST_EVIDENCE]
+            evidence = tuple(dict.fromkeys((*old.evidence, *edge.evidence)))
             first = old if (old.conditional, old.lazy) <= (edge.conditional, edge.lazy) else edge
             # the evidence of the strongest reason comes first
             if first is edge:
-                evidence = tuple(dict.fromkeys((*edge.evidence, *old.evidence)))[:MOST_EVIDENCE]
+                evidence = tuple(dict.fromkeys((*edge.evidence, *old.evidence)))
             edge = replace(first, evidence=evidence)
         self.graph.add_edge(start, end, edge=edge)
 

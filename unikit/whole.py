@@ -27,6 +27,7 @@ READERS = (
     (re.compile(r"/terminfo/"), "module:_curses"),
     (re.compile(r"/terminfo/"), "module:readline"),
 )
+MOST_EVIDENCE = 5  # that an edge keeps
 REASON = re.compile(r"^(?:data|hook) of (?P<module>[\w.]+)$|^metadata of (?P<distribution>\S+)$")
 
 
@@ -89,7 +90,8 @@ class _Whole:
                 self.owners[head] = tail
                 self._edge(head, tail, EdgeKind.PART)
                 continue
-            evidence = tuple(dict.fromkeys(self.places.evidence(text) for text in edge.evidence if text))
+            # sorted, since the order in which functions were found to be used differs from run to run
+            evidence = tuple(sorted({self.places.evidence(t) for t in edge.evidence if t}, key=_line)[:MOST_EVIDENCE])
             if tail.startswith("library:") and edge.kind is EdgeKind.LOADS and not edge.conditional:
                 evidence = ("DT_NEEDED",) if any(text.startswith("/") for text in edge.evidence) else evidence
             if edge.kind is EdgeKind.CONTAINS and tail.startswith("module:"):
@@ -249,6 +251,12 @@ class _Whole:
         for component in self.selection.absent:
             provides = (*(f"call:{n}" for _, n in component.calls), *(f"driver:{n}" for n, _ in component.drivers))
             yield Absent("component", component.name, family_of(component.name) or "", provides)
+
+
+def _line(evidence: str) -> tuple[str, int]:
+    """Evidence in the order of the source: `main.py:9` before `main.py:10`."""
+    path, _, line = evidence.rpartition(":")
+    return (path, int(line)) if line.isdigit() else (evidence, 0)
 
 
 def _work(component: Component) -> str:

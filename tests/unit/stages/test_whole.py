@@ -51,6 +51,12 @@ def test_evidence_does_not_name_folders_of_the_build_machine(inventory: Inventor
         assert not [text for text in data["edge"].evidence if text.startswith("/")]
 
 
+def test_evidence_is_in_the_order_of_the_source(workshop: Workshop) -> None:
+    body = "".join(f"def f{i}():\n    import shlex\nf{i}()\n" for i in range(9))
+    edge = make(workshop, workshop.app(main=body)).graph.edges["module:__main__", "module:shlex"]["edge"]
+    assert edge.evidence == tuple(f"main.py:{line}" for line in (2, 5, 8, 11, 14))
+
+
 def test_what_hangs_on_the_network_hangs_on_its_module(inventory: Inventory) -> None:
     heads = set(inventory.graph.successors("module:_socket"))
     assert {"component:virtio/net", "component:network/tcp", "component:network/goodbye"} <= heads
