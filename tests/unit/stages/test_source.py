@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import ast
 from pathlib import Path
 
 import pytest
 
 from tests.unit.stages.conftest import Workshop, write
+from unikit import serving
 from unikit.errors import ExitCode, UserError
 from unikit.model import AppKind
+from unikit.target import freeze_point
 
 
 def refused(workshop: Workshop, app: Path | str) -> UserError:
@@ -179,3 +182,14 @@ def test_a_served_module_with_a_syntax_error(workshop: Workshop, monkeypatch: py
     error = refused(workshop, "web:app")
     assert error.code is ExitCode.SYNTAX
     assert "web.py:1" in error.message
+
+
+@pytest.mark.parametrize("server", [server for kind in serving.SERVERS.values() for server in kind])
+def test_a_served_application_is_frozen_before_its_server_looks_at_the_boot(server: str) -> None:
+    tree = ast.parse(serving._program("web", "make", True, server, 8000))
+    freeze_point.insert(tree)
+    *before, freezes, serves = [ast.unparse(node) for node in tree.body]
+    assert freezes == freeze_point.CALL and serves == "serve()"
+    assert "application = make()" in before
+    reads = [text for text in before if "environ" in text]
+    assert len(reads) == 1 and reads[0].startswith("def serve():"), reads
