@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from unikit.choices import rule_of
 from unikit.hooks import stdlib
+from unikit.live import absolute
 from unikit.model import AppKind, Edge, EdgeKind, Module, ModuleKind
 from unikit.scanner import Scanned, Scope
 
@@ -67,6 +68,36 @@ def application(walk: Walk, module: Module, scanned: Scanned) -> None:
             f"{module.path}:{scanned.dynamic[0]}: the name of an import is computed; "
             "name what it can be in `include` below [tool.unikit]"
         )
+
+
+def computed(walk: Walk, module: Module, scope: Scope) -> None:
+    """An import in a package whose name is computed: all modules that it can be where its beginning is known, else the
+    modules of the same package that strings there, or in what is imported there, name."""
+    if module.layer != "dependencies" or not scope.computed_imports:
+        return
+    edge = Edge(EdgeKind.IMPORTS, True, True, "static", (str(module.path),))
+    for start in sorted(scope.computed_imports):
+        base, dot, first = absolute(module, start).rpartition(".") if start.strip(".") else ("", "", "")
+        package = walk.finder.find(base) if dot else walk.finder.find(absolute(module, start)) if start else None
+        if package is not None and package.folders:
+            for name in walk.finder.submodules(package):
+                last = name.rpartition(".")[2]
+                if last.startswith(first) and not TESTS.search(last) and last != "__main__":
+                    walk.want(module, name, edge)
+        elif not start:
+            walk.tables.append(module)
+
+
+def tables(walk: Walk, module: Module) -> None:
+    """Modules of the same package that strings of a module name, and those of what it imports from its package."""
+    edge = Edge(EdgeKind.IMPORTS, True, True, "static", (str(module.path),))
+    top = module.name.partition(".")[0]
+    beside = [n.removeprefix("module:") for n in walk.graph.successors(module.id)]
+    for name in (module.name, *(n for n in beside if n.partition(".")[0] == top)):
+        for text in sorted(walk.scanned[name].strings if name in walk.scanned else ()):
+            found = walk.finder.find(text) if text.partition(".")[0] == top else None
+            if found is not None and found.kind is not ModuleKind.NAMESPACE:
+                walk.want(module, found.name, edge)
 
 
 def _want_stdlib(walk: Walk, module: Module, edge: Edge) -> None:

@@ -123,8 +123,9 @@ class Live:
             self._ready.append((module, scope))
 
     def _compute(self, forms: set[str], module: Module) -> None:
-        """Names that are computed: `visit_*`, `*_handler`; `*`: any of the module."""
-        if "*" in forms:
+        """Names that are computed: `visit_*`, `*_handler`; `*`: any of the module (the standard library looks up names
+        that stand there as words)."""
+        if "*" in forms and module.layer != "interpreter":
             for scope in self._asleep.get(module.name, ()):
                 if scope.keys[0][0] not in ".@":  # what __getattr__ makes is in no table of names
                     self._wake(module, scope)

@@ -67,14 +67,16 @@ def add(walk: Walk, record: Record) -> None:
 
 
 def _wanted(walk: Walk) -> list[str]:
-    names = set()
+    """The packages that the application is certain to import, and the modules in them that it uses."""
+    names, used = set[str](), set[str]()
     for start, end, data in walk.graph.edges(data=True):
         edge: Edge = data["edge"]
         importer, target = walk.graph.nodes[start]["node"], walk.graph.nodes[end]["node"]
-        if edge.kind is not EdgeKind.IMPORTS or edge.conditional or edge.lazy:
+        if edge.kind is not EdgeKind.IMPORTS or edge.origin != "static":
             continue
         if isinstance(importer, Module) and isinstance(target, Module) and importer.layer == "app":
             development = target.name.partition(".")[0] in packages.DEVELOPMENT
             if target.layer == "dependencies" and target.kind is not ModuleKind.NAMESPACE and not development:
-                names.add(target.name)
-    return sorted(names)
+                (used if edge.conditional or edge.lazy else names).add(target.name)
+    tops = {name.partition(".")[0] for name in names}
+    return sorted(names | {name for name in used if "." in name and name.partition(".")[0] in tops})

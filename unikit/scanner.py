@@ -51,6 +51,7 @@ class Scope:
     codecs: frozenset[str] = frozenset()
     computed: bool = False
     groups: frozenset[str] = frozenset()
+    computed_imports: frozenset[str] = frozenset()
     names: frozenset[str] = frozenset()
     calls: tuple[tuple[int, str, bool], ...] = ()
 
@@ -103,6 +104,7 @@ def _scope(raw: dict[str, Any]) -> Scope:
         frozenset(raw["codecs"]),
         raw["computed"],
         frozenset(raw["groups"]),
+        frozenset(raw["computed_imports"]),
         frozenset(map(sys.intern, raw["names"].split())),
         tuple((line, name, now) for line, name, now in raw["calls"]),
     )

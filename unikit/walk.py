@@ -37,6 +37,7 @@ class Walk:
         self.warnings: list[str] = []
         self._queue: deque[Module] = deque()
         self.choices = Choices(self)
+        self.tables: list[Module] = []  # import by names that other strings may hold
         self.decodes = False  # something computes the names of encodings
         self._stars: list[tuple[str, str, Edge]] = []
         self.star_words: dict[str, set[str]] = {}  # what modules get by `from x import *`
@@ -106,6 +107,9 @@ class Walk:
                 for module, scope in self.live.ready():
                     self._follow_scope(module, scope)
             self._follow_stars()
+            tables, self.tables = self.tables, []
+            for module in tables:
+                guesses.tables(self, module)
 
     def _follow(self, module: Module) -> None:
         guesses.from_c(self, module)
@@ -138,6 +142,7 @@ class Walk:
         for item in scope.imports:
             self._follow_import(module, item)
         self._follow_chains(module, scope)
+        guesses.computed(self, module, scope)
         guesses.codecs(self, module, scope)
 
     def _edge(self, module: Module, item: Import) -> Edge:

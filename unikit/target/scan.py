@@ -22,6 +22,7 @@ and of every scope
   codecs    names of text encodings
   computed  whether the name of an encoding is computed
   groups    entry point groups that are asked for
+  computed_imports   the constant beginnings of names of modules that are computed: "pkg.sub.prefix_", ".", or ""
   names     what else it uses: `~NAME`: a name of the module; `.NAME`: an attribute of something unknown; `'NAME`: a
             word in a string; `NAME*`, `*NAME`: how names begin or end that it computes; `*`: all names of the module
   calls     [line, name, whether it is made as soon as the module is imported] of calls through imported names
@@ -165,6 +166,7 @@ class Scope:
         self.names: set[str] = set()
         self.calls: set[tuple[int, str, str, bool]] = set()
         self.computed = False
+        self.computed_imports: set[str] = set()
 
     def result(self, bound: dict[str, set[str]]) -> dict[str, Any]:
         names, chains = set(self.names), set[str]()
@@ -186,6 +188,7 @@ class Scope:
             "codecs": sorted(self.codecs),
             "computed": self.computed,
             "groups": sorted(self.groups),
+            "computed_imports": sorted(self.computed_imports),
             "names": " ".join(sorted(names)),
             "calls": sorted(calls),
         }
@@ -441,6 +444,29 @@ class Scan(ast.NodeVisitor):
                 if is_part:
                     self.scope.names.add(form.format(text))
 
+    def start_of(self, node: ast.expr) -> tuple[str, bool]:
+        """The constant beginning of a string, and whether that is all of it; `.` for the module's own package."""
+        if (text := self.folded(node)) is not None:
+            return text, True
+        if isinstance(node, ast.Name) and node.id in ("__name__", "__package__"):
+            return "", True  # what follows begins with a dot
+        parts: list[ast.expr] = []
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
+            parts = [node.left, node.right]
+        elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mod):
+            return (self.folded(node.left) or "").partition("%")[0], False
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "format":
+            return (self.folded(node.func.value) or "").partition("{")[0], False
+        elif isinstance(node, ast.JoinedStr):
+            parts = [v.value if isinstance(v, ast.FormattedValue) else v for v in node.values]
+        found = ""
+        for part in parts:
+            text, whole = self.start_of(part)
+            found += text
+            if not whole:
+                break
+        return found, False
+
     def folded(self, node: ast.expr) -> str | None:
         """The value of a string that is put together from constants."""
         if isinstance(node, ast.Constant):
@@ -479,6 +505,10 @@ class Scan(ast.NodeVisitor):
                 self.add(node, level, module, None, flags)
         elif name not in ("find_spec", "resolve_name"):
             self.dynamic.append(node.lineno)
+            start, _ = self.start_of(node.args[0])
+            package = self.folded(node.args[1]) if start.startswith(".") and len(node.args) > 1 else None
+            if not self.attribute:  # what a module's __getattr__ imports, somebody asks for
+                self.scope.computed_imports.add(f"{package}{start}" if package else start)
 
     # -- names and constants
 

@@ -27,8 +27,9 @@ def serve(listener: socket.socket) -> None:
     transport = paramiko.Transport(listener.accept()[0])
     transport.add_server_key(paramiko.ECDSAKey.generate())
     transport.start_server(server=Server())
-    transport.accept(60)
+    channel = transport.accept(60)  # it is closed when nothing refers to it
     transport.join(60)
+    channel.close()
 
 
 listener = socket.create_server(("127.0.0.1", 2222))

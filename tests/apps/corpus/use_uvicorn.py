@@ -31,7 +31,7 @@ async def main() -> None:
     while not server.started:
         await asyncio.sleep(0.01)
     answer = await ask(8000, b"POST /here HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok")
-    assert answer.startswith(b"HTTP/1.1 200 OK") and answer.endswith(b"/hereok"), answer
+    assert answer.startswith(b"HTTP/1.1 200 OK") and b"/hereok" in answer, answer
     server.should_exit = True
     await task
 
