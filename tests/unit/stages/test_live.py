@@ -98,3 +98,33 @@ def test_the_interpreter_looks_up_names_of_its_own(workshop: Workshop) -> None:
     found = workshop.analyse(workshop.app(main="import warnings"))
     edge = found.graph.edges["module:warnings", "module:traceback"]["edge"]
     assert any(":" in e and "warnings.py" in e for e in edge.evidence)
+
+
+@pytest.mark.parametrize(
+    ("call", "kept"),
+    [
+        ("__import__('p.kinds.' + n)", {"p.kinds.one_x", "p.kinds.two"}),
+        ("import_module('p.kinds.one_%s' % n)", {"p.kinds.one_x"}),
+        ("import_module(f'.kinds.{n}', __package__)", {"p.kinds.one_x", "p.kinds.two"}),
+        ("import_module('.' + n, 'p.kinds')", {"p.kinds.one_x", "p.kinds.two"}),
+        ("import_module('p.kinds.{}'.format(n))", {"p.kinds.one_x", "p.kinds.two"}),
+        ("import_module(table.NAMES[n])", {"p.kinds.two"}),
+        ("print('p.kinds.' + n)", set()),
+    ],
+)
+def test_computed_imports_of_a_package(workshop: Workshop, call: str, kept: set[str]) -> None:
+    """By the constant beginning of the name; without one, by the names in strings beside it."""
+    load = f"from importlib import import_module\nfrom . import table\ndef load(n):\n    return {call}\n"
+    workshop.packages(
+        {
+            "p/__init__.py": load,
+            "p/table.py": "NAMES = {'a': 'p.kinds.two', 'b': 'p.nowhere'}",
+            "p/kinds/__init__.py": "",
+            "p/kinds/one_x.py": "",
+            "p/kinds/two.py": "",
+        }
+    )
+    names = workshop.names(workshop.app(main="import p\np.load('x')"))
+    assert names & {"p.kinds.one_x", "p.kinds.two"} == kept
+    if kept:
+        assert not kept & workshop.names(workshop.app(main="import p"))
