@@ -59,7 +59,7 @@ class Live:
     def add_star(self, module: str, source: str) -> None:
         """`module` has the names of `source`."""
         self._stars.setdefault(module, []).append(source)
-        self.use([f"{source}.{name}" for name in self._of_module.get(module, ())])
+        self.use([f"{source}.{name}" for name in sorted(self._of_module.get(module, ()))])
 
     def use(self, tokens: Iterable[str]) -> None:
         """Wake whatever one of the tokens stands for."""
@@ -90,9 +90,10 @@ class Live:
         """The scopes that came to life since the last time; ends when nothing follows from them."""
         while self._ready:
             module, scope = self._ready.popleft()
-            for chain in scope.chains:
+            # in a fixed order, so that the graph is the same each time
+            for chain in sorted(scope.chains):
                 self._use_chain(absolute(module, chain))
-            plain = (n for n in scope.names if "*" not in n)
+            plain = (n for n in sorted(scope.names) if "*" not in n)
             self.use(f"{module.name}.{n[1:]}" if n[0] == "~" else n for n in plain)
             self._compute({name for name in scope.names if "*" in name}, module)
             yield module, scope

@@ -135,7 +135,7 @@ class Walk:
 
     def use_words(self, path: Path, *, own: bool) -> None:
         """Compiled code may look up any name that is among its constants."""
-        self.live.use(f"'{word}" for word in self.scanner.native_names(path, own=own))
+        self.live.use(f"'{word}" for word in sorted(self.scanner.native_names(path, own=own)))
 
     def _follow_scope(self, module: Module, scope: Scope) -> None:
         """Something of a module can run."""

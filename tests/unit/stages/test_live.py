@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import pytest
 
 from tests.unit.stages.conftest import Workshop
@@ -128,3 +132,14 @@ def test_computed_imports_of_a_package(workshop: Workshop, call: str, kept: set[
     assert names & {"p.kinds.one_x", "p.kinds.two"} == kept
     if kept:
         assert not kept & workshop.names(workshop.app(main="import p"))
+
+
+def test_the_graph_is_the_same_whatever_the_order_of_sets(workshop: Workshop) -> None:
+    app = workshop.app(main="import logging.config, http.client, json\njson.dumps(1)")
+    shown = []
+    for seed in ("1", "2"):
+        words = ["show", "imports", str(app), "--python", str(workshop.python), "--json"]
+        environment = {**os.environ, "PYTHONHASHSEED": seed}
+        command = [sys.executable, "-m", "unikit", *words]
+        shown.append(subprocess.run(command, capture_output=True, check=True, env=environment).stdout)
+    assert shown[0] == shown[1] and b"module:logging.config" in shown[0]
