@@ -230,7 +230,7 @@ def test_a_package_of_plugins_is_kept_whole(workshop: Workshop) -> None:
 def test_the_recorded_run_finds_computed_imports_of_packages(workshop: Workshop) -> None:
     workshop.packages(
         {
-            "p/__init__.py": "import importlib\nimportlib.import_module('p.' + ''.join(['hid', 'den']))",
+            "p/__init__.py": "import importlib\nimportlib.import_module(''.join(['p', '.hidden']))",
             "p/hidden.py": "import colorsys",
         }
     )
