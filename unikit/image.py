@@ -22,7 +22,7 @@ from elftools.common.exceptions import ELFError
 from elftools.elf.elffile import ELFFile
 from elftools.elf.sections import SymbolTableSection
 
-from unikit import cache, pack
+from unikit import cache, erofs, pack
 from unikit.errors import ExitCode, UserError
 from unikit.manifest import Manifest
 
@@ -255,6 +255,23 @@ def _packed_root(path: Path) -> bytes | None:
     for segment in segments:
         if hashlib.sha256(segment.content).hexdigest() == manifest.root_sha256:
             return segment.content
+        if (found := _root_within(segment, manifest.root_sha256)) is not None:
+            return found
+    return None
+
+
+def _root_within(segment: pack.Segment, sha256: str) -> bytes | None:
+    """The root file system in a piece of memory that holds more, found by its superblock."""
+    magic = erofs.MAGIC.to_bytes(4, "little")
+    at = segment.content.find(magic)
+    while at >= 0:
+        start = at - erofs.SUPERBLOCK_AT
+        if start >= 0 and (segment.address + start) % PAGE == 0 and at + erofs.SUPERBLOCK.size <= len(segment.content):
+            blocks = erofs.SUPERBLOCK.unpack_from(segment.content, at)[9]
+            content = segment.content[start : start + blocks * erofs.BLOCK]
+            if hashlib.sha256(content).hexdigest() == sha256:
+                return content
+        at = segment.content.find(magic, at + 1)
     return None
 
 

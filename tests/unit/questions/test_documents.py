@@ -30,10 +30,11 @@ def test_sizes_are_the_images_file_byte_for_byte(subject: Subject) -> None:
     assert {"vfs", "virtio", "lwip"} <= set(whole.parts["kernel"].parts)
 
 
+@pytest.mark.parametrize("gap", [0, pack.ROOM])  # the root is compressed together with the kernel, or for itself
 def test_the_sizes_of_a_compressed_image_are_those_of_what_it_unpacks_to(
-    inventory: Inventory, tmp_path: Path
+    inventory: Inventory, tmp_path: Path, gap: int
 ) -> None:
-    subject = image_of(tmp_path / "image", inventory, {}, gap=pack.ROOM)
+    subject = image_of(tmp_path / "image", inventory, {}, gap=gap)
     packed = of_image(image.compress(subject.image, "zstd"), "packed")
     plain, unpacked = sizes.measure(subject), sizes.measure(packed)
     for layer in ("app", "dependencies", "interpreter", "file system"):
