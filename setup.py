@@ -50,8 +50,10 @@ setup(
             "cffi>=1.15",
             "cyclonedx-python-lib[json-validation]>=9",
             "clang-format==14.0.6",  # another version, another layout
+            "dnslib>=0.9.24",
             "flask>=2.3",
             "mypy>=1.8",
+            "os-ken>=2.5",
             "pytest>=7.4",
             "pytest-timeout>=2.2",
             "ruff>=0.4",

@@ -36,6 +36,7 @@ def start(
     *,
     memory: int = 256,
     ports: Sequence[int] = (),
+    udp: Sequence[int] = (),
     profile: str = machine.DEFAULT,
     environment: dict[str, str] | None = None,
     arguments: Sequence[str] = (),
@@ -49,14 +50,14 @@ def start(
 ) -> Iterator[Guest]:
     """Builds the app (a Python script or project, a folder with main.c, or an image) and boots it under TCG.
 
-    memory in MiB; ports: of the guest, forwarded from free ones of the host; extra: more arguments of QEMU; prefix: a
-    command that runs QEMU's (ip netns exec ...); network False: no network but what `extra` brings; channel: the
-    application's own, for say() and hear(); volumes: folders of the host.
+    memory in MiB; ports, udp: of the guest, forwarded from free ones of the host; extra: more arguments of QEMU;
+    prefix: a command that runs QEMU's (ip netns exec ...); network False: no network but what `extra` brings; channel:
+    the application's own, for say() and hear(); volumes: folders of the host.
     """
     image = app if isinstance(app, Image) else images.build(app, python)
     qemu = find_qemu()
     assert qemu, "qemu-system-x86_64 is missing: apt install qemu-system-x86"
-    forwards = claim(ports)
+    forwards = claim(ports, udp)
     shared = tuple(volumes)
     settings = {"GLIBC_TUNABLES": TCG_TUNABLES} | (environment or {})
     pairs = [("env", f"{k}={v}") for k, v in settings.items()] + [("arg", a) for a in arguments] + list(tokens)
@@ -88,8 +89,9 @@ def start(
         guest.kill()
 
 
-def claim(guest_ports: Sequence[int]) -> tuple[machine.Forward, ...]:
-    return ports.claim(tuple(machine.Forward(0, p) for p in guest_ports))
+def claim(guest_ports: Sequence[int], udp: Sequence[int] = ()) -> tuple[machine.Forward, ...]:
+    datagrams = tuple(machine.Forward(0, p, protocol="udp") for p in udp)
+    return ports.claim((*(machine.Forward(0, p) for p in guest_ports), *datagrams))
 
 
 def run(app: Path | str | Image, *, timeout: float = DEADLINE, **options: Any) -> Result:
