@@ -140,8 +140,9 @@ TABLE(unikit_socket_families, struct socket_family_record);
 
 /* ---- devices in /dev, and files of /proc and /sys: a record each */
 struct device_record {
-    const char *name; /* below /dev: "null", "pts/0" */
+    const char *name; /* below /dev: "null", "net/tun"; NULL: its names come and go */
     unsigned major, minor, mode;
+    unsigned minors; /* how many from `minor` on; 0: one */
     const struct file_ops *ops;
     int (*open)(struct file *); /* may be NULL; sets file->data, may replace file->ops */
 };

@@ -27,7 +27,11 @@ INIT(filesystems)
         panic("no memory for /dev");
     directory->mode = NODE_DIRECTORY | 01777;
     node_put(directory);
-    for_each_record(unikit_devices, record) add(record);
+    for_each_record(unikit_devices, record)
+    {
+        if (record->name)
+            add(record);
+    }
     tree_symlink("/dev/fd", "/proc/self/fd");
     tree_symlink("/dev/stdin", "/proc/self/fd/0");
     tree_symlink("/dev/stdout", "/proc/self/fd/1");

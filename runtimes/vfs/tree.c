@@ -304,7 +304,8 @@ static int open_device(struct node *n, struct file *file)
 {
     for_each_record(unikit_devices, record)
     {
-        if (n->rdev == (record->major << 8 | (record->minor & 0xff))) {
+        uint32_t first = record->major << 8 | (record->minor & 0xff);
+        if (n->rdev >= first && n->rdev < first + max(record->minors, 1U)) {
             file->ops = record->ops;
             return record->open ? record->open(file) : 0;
         }

@@ -30,7 +30,7 @@ def main() -> int:
     parser.add_argument("--again", action="store_true", help="run also what has a result")
     parser.add_argument("--minutes", type=float, default=1e9, help="begin no run after this time")
     parser.add_argument("--deadline", type=float, default=90.0, help="seconds that a case may take")
-    chosen = parser.parse_args()
+    chosen = parser.parse_intermixed_args()
     python = interpreter.probe(chosen.python)
     names, left = modules.known(image.testsuite(python))
     if chosen.modules:

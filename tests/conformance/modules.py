@@ -9,6 +9,8 @@ from pathlib import Path
 SPLIT = ("test_asyncio", "test_email", "test_importlib", "test_import")
 
 PROCESSES = "is about other processes, and a guest has one"
+# What a case that needs another process ends in (unikit/target/one_process.py).
+PROCESS = "They start another process, and say in the guest that there is none to be had:"
 DEVELOPERS = "is about CPython's own sources and build"
 NO_SCREEN = "needs a screen"
 ELSEWHERE = "is for another operating system"
@@ -59,6 +61,20 @@ FIRST = (
 )  # fmt: skip
 
 
+# Run last: what takes long.
+LAST = (
+    "test_concurrent_futures", "test_decimal", "test_bufio", "test_zipfile64", "test_largefile", "test_statistics",
+    "test_unparse", "test_pickle", "test_tarfile", "test_lzma", "test_compileall", "test_datetime", "test_codecmaps_*",
+    "test_urllib*net", "test_trace", "test_itertools", "test_io", "test_imaplib", "test_xmlrpc", "test_poplib",
+    "test_nntplib", "test_long", "test_hashlib", "test_random", "test_pydoc", "test_asyncio.test_events",
+    "test_asyncio.test_sendfile", "test_site", "test_doctest*", "test_sys", "test_runpy", "test_zipimport*",
+    "test_tracemalloc", "test_unicodedata", "test_ucn", "test_strptime", "test_gdb", "test_multibytecodec",
+    "test_codecencodings_*", "test_fractions", "test_heapq", "test_ssl", "test_timeout", "test_sax", "test_typing",
+    "test_xxtestfuzz", "test_unicode", "test_exceptions", "test_logging", "test_timeit", "test_capi*", "test_pyclbr",
+    "test_modulefinder", "test_inspect", "test_lib2to3", "test_tokenize", "test_enum", "test_cmath", "test_stable_abi*",
+)  # fmt: skip
+
+
 def reason(name: str, table: dict[str, str]) -> str | None:
     return next((why for pattern, why in table.items() if fnmatch.fnmatchcase(name, pattern)), None)
 
@@ -76,6 +92,11 @@ def known(folder: Path) -> tuple[list[str], dict[str, str]]:
         elif file.suffix == ".py" or (file / "__init__.py").is_file():
             names.append(file.stem)
     left = {name: why for name in names if (why := reason(name, EXCLUDED)) is not None}
-    order = {name: place for place, name in enumerate(FIRST)}
-    kept = sorted((name for name in names if name not in left), key=lambda name: order.get(name, len(order)))
-    return kept, left
+    return sorted((name for name in names if name not in left), key=place), left
+
+
+def place(name: str) -> int:
+    """Where in the order a module runs."""
+    if any(fnmatch.fnmatchcase(name, pattern) for pattern in LAST) and name not in TELLING:
+        return len(FIRST) + 1
+    return FIRST.index(name) if name in FIRST else len(FIRST)
