@@ -8,6 +8,7 @@ Annotations are not evaluated (compile.py compiles it so): a guest need not have
 
 import errno
 import os
+import posix
 
 TYPE_CHECKING = False  # as in the module typing, which the guest need not have
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ def spoken(call: Callable[..., Any]) -> Callable[..., Any]:
 
 for name in ("fork", "forkpty", "execv", "execve", "posix_spawn", "posix_spawnp"):
     setattr(os, name, spoken(getattr(os, name)))
+    setattr(posix, name, getattr(os, name))
 if processes:  # noqa: F821 - declared above
     import _posixsubprocess as module
 

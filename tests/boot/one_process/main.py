@@ -4,6 +4,8 @@ import errno
 import inspect
 import multiprocessing
 import os
+import posix
+import pty
 import subprocess
 import sys
 
@@ -23,6 +25,8 @@ def child():
 
 if __name__ == "__main__":
     refused(os.fork)
+    refused(posix.fork)
+    refused(pty.fork)
     refused(os.execv, sys.executable, ["python"])
     refused(os.execvp, "python3", ["python3"])
     assert refused(os.posix_spawn, "/bin/true", ["true"], {}).filename == "/bin/true"
@@ -38,6 +42,6 @@ if __name__ == "__main__":
     except ValueError as error:  # arguments are checked as ever
         assert "one process" not in str(error)
     assert str(inspect.signature(os.fork)) == "()" and os.fork.__name__ == "fork"
-    imported = {"errno", "inspect", "multiprocessing", "os", "subprocess", "sys"}
+    imported = {"errno", "inspect", "multiprocessing", "os", "posix", "pty", "subprocess", "sys"}
     left = {name for name in globals() if not name.startswith("__")}
     assert left == {"child", "imported", "method", "refused"} | imported, left
