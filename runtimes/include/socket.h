@@ -78,6 +78,9 @@ size_t control_room(const struct socket_message *);
  * malformed. */
 int control_next(const struct socket_message *, size_t *at, const struct control_header **header);
 
+/* netdevice(7): what any socket tells of network interfaces; -ENOTTY without them. (network/ioctl.c) */
+long interface_ioctl(unsigned request, uintptr_t argument);
+
 /* ---- what every family answers alike */
 struct socket_common {
     int family, type, protocol;

@@ -16,8 +16,8 @@ static int create(int family, int type, int protocol, struct file **file)
             return -EPROTONOSUPPORT;
         return tcp_create(family, file);
     case SOCK_DGRAM:
-        if (protocol == 0 || protocol == IPPROTO_UDP)
-            return udp_create(family, file);
+        if (protocol == 0 || protocol == IPPROTO_UDP || protocol == IPPROTO_UDPLITE)
+            return udp_create(family, protocol, file);
         if (protocol == (family == AF_INET ? IPPROTO_ICMP : IPPROTO_ICMPV6))
             return raw_create(family, type, protocol, file);
         return -EPROTONOSUPPORT;
@@ -191,14 +191,6 @@ int inet_stat(struct file *file, struct stat *st)
     st->st_nlink = 1;
     st->st_blksize = PAGE_SIZE;
     return 0;
-}
-
-long interface_ioctl(unsigned request, uintptr_t argument) WEAK;
-long interface_ioctl(unsigned request, uintptr_t argument)
-{
-    (void)request;
-    (void)argument;
-    return -ENOTTY;
 }
 
 long inet_ioctl(struct file *file, unsigned request, uintptr_t argument)

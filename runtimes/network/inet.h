@@ -153,7 +153,7 @@ void ticks_traffic(void); /* a frame came in or goes out */
 
 /* tcp.c, udp.c, raw.c */
 int tcp_create(int family, struct file **);
-int udp_create(int family, struct file **);
+int udp_create(int family, int protocol, struct file **);
 /* Is it a socket's (recv_arg: its struct inet_socket), or one of lwIP's own? */
 struct udp_pcb;
 bool udp_is_socket(const struct udp_pcb *);

@@ -3,8 +3,6 @@
 
 #include "device_abi.h"
 
-long interface_ioctl(unsigned request, uintptr_t argument);
-
 /* SIOCGIFCONF: those with an IPv4 address. A null buffer asks for the size. */
 static long list(struct interface_list __user *user)
 {

@@ -287,8 +287,10 @@ static int connect_again(struct tcp_socket *s, bool nonblocking)
         if (error)
             return error == -EAGAIN ? -EALREADY : error;
     }
-    if (s->phase == TCP_CONNECTED)
+    if (s->phase == TCP_CONNECTED) {
+        s->untold = false;
         return 0;
+    }
     s->phase = TCP_NEW;
     int error = inet_take_error(&s->inet);
     return error ? error : -ECONNABORTED;
@@ -297,6 +299,10 @@ static int connect_again(struct tcp_socket *s, bool nonblocking)
 static int tcp_do_connect(struct inet_socket *inet, const ip_addr_t *address, uint16_t port, bool nonblocking)
 {
     struct tcp_socket *s = container_of(inet, struct tcp_socket, inet);
+    if (s->phase == TCP_CONNECTED && s->untold) {
+        s->untold = false;
+        return 0;
+    }
     if (s->phase == TCP_LISTENING || s->phase == TCP_CONNECTED)
         return -EISCONN;
     if (s->phase == TCP_CONNECTING)
@@ -329,10 +335,11 @@ static int tcp_do_connect(struct inet_socket *inet, const ip_addr_t *address, ui
     s->local_port = s->pcb->local_port;
     s->peer = *address;
     s->peer_port = port;
-    network_settle(); /* over loopback the answer is there at once */
-    if (s->phase == TCP_CONNECTING && nonblocking)
+    network_settle(); /* over loopback the answer is there at once, and yet is told later, as on Linux */
+    s->untold = nonblocking;
+    if (nonblocking)
         return -EINPROGRESS;
-    error = connect_again(s, nonblocking);
+    error = connect_again(s, false);
     return error == -EALREADY ? -EINPROGRESS : error;
 }
 

@@ -23,6 +23,7 @@ struct tcp_socket {
     enum tcp_phase phase;
     bool finished; /* the peer's FIN came, behind what is queued */
     bool bound;    /* bind(2) chose `local` */
+    bool untold;   /* connect(2) did not wait, and was not asked again */
     bool corked, nodelay;
     bool started;                             /* the first data was sent */
     bool small_sent;                          /* a segment below the maximum went out, up to small_end */

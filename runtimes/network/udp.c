@@ -1,7 +1,11 @@
-/* udp.c - UDP sockets (udp(7)) over lwIP's raw API. */
+/* udp.c - UDP (udp(7)) and UDP-Lite (udplite(7), RFC 3828) sockets over lwIP's raw API. Their ports are one
+ * space here. */
+#include "controls.h"
 #include "datagram.h"
 #include "lwip/ip.h"
 #include "lwip/udp.h"
+
+enum { UDPLITE_SEND_CSCOV = 10, UDPLITE_RECV_CSCOV = 11 }; /* linux/udp.h has them for the kernel alone */
 
 struct udp_socket {
     struct datagram_socket base;
@@ -17,10 +21,18 @@ static struct udp_socket *udp_of(struct inet_socket *inet)
     return container_of(inet, struct udp_socket, base.inet);
 }
 
+/* lwIP tells the two protocols' packets apart by their ports alone. */
+static uint8_t protocol_of(const struct udp_pcb *pcb)
+{
+    return pcb->flags & UDP_FLAGS_UDPLITE ? IPPROTO_UDPLITE : IPPROTO_UDP;
+}
+
 static void received(void *arg, struct udp_pcb *pcb, struct pbuf *p, const ip_addr_t *from, u16_t port)
 {
-    (void)pcb;
-    datagram_arrived(arg, p, from, port);
+    if (ip_current_is_v6() || IPH_PROTO(ip4_current_header()) == protocol_of(pcb))
+        datagram_arrived(arg, p, from, port);
+    else
+        pbuf_free(p);
 }
 
 bool udp_is_socket(const struct udp_pcb *pcb)
@@ -139,9 +151,28 @@ static void udp_apply(struct inet_socket *inet)
                                              : pcb->flags & ~UDP_FLAGS_MULTICAST_LOOP);
 }
 
-static int send_to(struct udp_socket *s, struct io *io, const ip_addr_t *to, uint16_t port)
+/* One packet with what its control messages say, which the socket's own settings stand in for. */
+static err_t send_packet(struct udp_socket *s, struct pbuf *p, const ip_addr_t *to, uint16_t port,
+                         struct netif *netif, const struct datagram_controls *c)
+{
+    err_t result;
+    s->pcb->ttl = c->ttl;
+    s->pcb->tos = c->tos;
+    if (c->from)
+        result = udp_sendto_if_src(s->pcb, p, to, port, netif, &c->source);
+    else if (c->interface)
+        result = udp_sendto_if(s->pcb, p, to, port, netif);
+    else
+        result = udp_sendto(s->pcb, p, to, port);
+    udp_apply(&s->base.inet);
+    return result;
+}
+
+static int send_to(struct udp_socket *s, const struct socket_message *m, const ip_addr_t *to, uint16_t port)
 {
     struct inet_socket *inet = &s->base.inet;
+    struct io *io = m->io;
+    struct datagram_controls controls;
     if (!port)
         return -EINVAL;
     if (!ip_addr_isloopback(to)) {
@@ -149,22 +180,25 @@ static int send_to(struct udp_socket *s, struct io *io, const ip_addr_t *to, uin
         if (error)
             return error;
     }
-    struct netif *netif = address_route(inet, to);
+    int error = datagram_controls(inet, m, &controls);
+    if (error)
+        return error;
+    struct netif *netif = controls.interface ? controls.interface : address_route(inet, to);
     if (!netif)
         return -ENETUNREACH;
     if (!inet->broadcast && ip_addr_isbroadcast(to, netif))
         return -EACCES;
     if (!s->pcb->local_port) {
-        int error = bind_random(s, &s->pcb->local_ip);
+        error = bind_random(s, &s->pcb->local_ip);
         if (error)
             return error;
     }
     struct pbuf *p;
     size_t size = io->left;
-    int error = datagram_take(io, IP_IS_V6(to) ? 65527 : 65507, PBUF_TRANSPORT, &p);
+    error = datagram_take(io, IP_IS_V6(to) ? 65527 : 65507, PBUF_TRANSPORT, &p);
     if (error)
         return error;
-    err_t result = udp_sendto(s->pcb, p, to, port);
+    err_t result = send_packet(s, p, to, port, netif, &controls);
     pbuf_free(p);
     network_settle();
     /* A full device queue loses the packet, as a full queue on the way would. */
@@ -195,7 +229,7 @@ static ssize_t udp_send_message(struct file *file, struct socket_message *m)
         to = s->pcb->remote_ip;
         port = s->pcb->remote_port;
     }
-    return send_to(s, m->io, &to, port);
+    return send_to(s, m, &to, port);
 }
 
 static void udp_release(struct file *file)
@@ -217,15 +251,49 @@ static int udp_set_option(struct inet_socket *inet, int option, int value)
     return -ENOPROTOOPT;
 }
 
+/* The checksum's coverage: 0 is all; less than the header is as the header (lwIP does the same). */
+static u16_t *coverage(struct udp_pcb *pcb, int option)
+{
+    switch (option) {
+    case UDPLITE_SEND_CSCOV:
+        return &pcb->chksum_len_tx;
+    case UDPLITE_RECV_CSCOV:
+        return &pcb->chksum_len_rx;
+    default:
+        return NULL;
+    }
+}
+
+static int lite_set_option(struct inet_socket *inet, int option, int value)
+{
+    u16_t *length = coverage(udp_of(inet)->pcb, option);
+    if (!length)
+        return -ENOPROTOOPT;
+    *length = (u16_t)(value <= 0 ? 0 : max(min(value, 65535), 8));
+    return 0;
+}
+
+static int lite_get_option(struct inet_socket *inet, int option, void *value, unsigned *length)
+{
+    const u16_t *set = coverage(udp_of(inet)->pcb, option);
+    int n = set ? *set : 0;
+    return set ? option_give(value, length, &n, sizeof(n)) : -ENOPROTOOPT;
+}
+
+#define BOTH                                                                                                 \
+    .bind = udp_do_bind, .connect = udp_do_connect, .disconnect = udp_do_disconnect, .names = udp_names,     \
+    .apply = udp_apply, .readable = datagram_readable
+
 static const struct inet_protocol udp_protocol = {
-    .bind = udp_do_bind,
-    .connect = udp_do_connect,
-    .disconnect = udp_do_disconnect,
-    .names = udp_names,
-    .apply = udp_apply,
+    BOTH,
     .set_option = udp_set_option,
-    .readable = datagram_readable,
     .level = IPPROTO_UDP,
+};
+static const struct inet_protocol lite_protocol = {
+    BOTH,
+    .set_option = lite_set_option,
+    .get_option = lite_get_option,
+    .level = IPPROTO_UDPLITE,
 };
 
 static const struct socket_ops udp_socket_ops = {
@@ -250,12 +318,14 @@ static const struct file_ops udp_file_ops = {
     .kind = "socket",
 };
 
-int udp_create(int family, struct file **file)
+int udp_create(int family, int protocol, struct file **file)
 {
+    bool lite = protocol == IPPROTO_UDPLITE;
     struct udp_socket *s = kzalloc(sizeof(*s));
     if (!s)
         return -ENOMEM;
-    inet_init(&s->base.inet, &udp_protocol, family, SOCK_DGRAM, IPPROTO_UDP);
+    inet_init(&s->base.inet, lite ? &lite_protocol : &udp_protocol, family, SOCK_DGRAM,
+              lite ? IPPROTO_UDPLITE : IPPROTO_UDP);
     list_init(&s->base.queue);
     s->pcb = udp_new_ip_type(family == AF_INET ? IPADDR_TYPE_V4 : IPADDR_TYPE_ANY);
     *file = s->pcb ? inet_file(&s->base.inet, &udp_file_ops, 0) : NULL;
@@ -265,6 +335,8 @@ int udp_create(int family, struct file **file)
         kfree(s);
         return -ENOMEM;
     }
+    if (lite)
+        udp_setflags(s->pcb, UDP_FLAGS_UDPLITE);
     list_append(&udp_sockets, &s->all);
     udp_recv(s->pcb, received, &s->base);
     udp_apply(&s->base.inet);

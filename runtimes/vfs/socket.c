@@ -27,6 +27,12 @@ static struct file *socket_get(int fd, int *error)
     if (!f)                                                                                                  \
         return error_;
 
+WEAK long interface_ioctl(unsigned request, uintptr_t argument)
+{
+    (void)request, (void)argument;
+    return -ENOTTY;
+}
+
 static int address_in(void *to, const void __user *from, int length)
 {
     if (length < 0 || length > ADDRESS_ROOM)

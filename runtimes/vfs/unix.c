@@ -806,8 +806,8 @@ static long unix_ioctl(struct file *f, unsigned request, uintptr_t argument)
     case TIOCOUTQ:
         n = s->peer ? (int)s->peer->queued : 0;
         break;
-    default:
-        return -ENOTTY;
+    default: /* glibc asks a socket of this family for interfaces first */
+        return interface_ioctl(request, argument);
     }
     return copy_out((void *)argument, &n, sizeof(n));
 }

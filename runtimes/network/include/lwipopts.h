@@ -58,7 +58,7 @@
 #define LWIP_DNS_SECURE                0
 #define LWIP_RAW                       1
 #define LWIP_UDP                       1
-#define LWIP_UDPLITE                   0
+#define LWIP_UDPLITE                   1
 #define LWIP_TCP                       1
 #define LWIP_NETBUF_RECVINFO           1
 #define IP_FORWARD                     0
