@@ -100,9 +100,9 @@ def run(side: Side, modules: list[str], results: Results, say: Any = print) -> N
                 module.cases.update(broken.get(done, {}))
                 results.modules[done] = module
                 waiting.remove(done)
+                results.save()
                 bad = module.count("fail", *BROKEN)
                 say(f"{side.name} {done}: {module.count('pass')} pass, {bad} fail, {module.count('skip')} skip, "
                     f"{module.seconds:.0f} s{'' if module.end == 'ran' else ' - ' + module.end[:200]}")  # fmt: skip
-        results.save()
         if again:
             say(f"{side.name} {name}: {going.case} ended the run ({list(broken[str(name)].values())[-1].verdict})")

@@ -113,6 +113,31 @@ assert refused.connect_ex(nowhere) == errno.EINPROGRESS
 assert select.select([], [refused], [], 10)[1]
 assert refused.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == errno.ECONNREFUSED
 
+# -- small buffers: room that comes free again is told of
+listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+client = socket.socket()
+client.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+listener.accept()[0].close()
+client.connect(listener.getsockname())
+server = listener.accept()[0]
+client.setblocking(False)
+poll = select.epoll()
+poll.register(server, select.EPOLLIN)
+poll.register(client, select.EPOLLOUT)
+data = memoryview(os.urandom(200_001))
+sent, got = 0, b""
+while len(got) < len(data):
+    events = poll.poll(20)
+    assert events, f"{sent} bytes sent, {len(got)} received, and nothing moves"
+    for descriptor, _ in events:
+        if descriptor == client.fileno() and sent < len(data):
+            sent += client.send(data[sent:])
+        elif descriptor == client.fileno():
+            poll.unregister(client)
+        else:
+            got += server.recv(65536)
+assert got == data
+
 # -- names of interfaces, which the C library asks a socket of another family for
 names = socket.if_nameindex()
 assert any(name == "lo" for _, name in names)
