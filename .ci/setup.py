@@ -45,6 +45,8 @@ TEST = RUN | {
     "chromium": "chromium",
     "/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf": "fonts-dejavu-core",
 }
+SYSTEM = Path("/usr/bin/python3").resolve().name  # python3.11
+TEST[f"/usr/lib/{SYSTEM}/test/test_os.py"] = f"lib{SYSTEM}-testsuite"
 
 
 def main() -> int:

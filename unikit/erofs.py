@@ -30,6 +30,9 @@ HAS_CHECKSUM = 0x1
 FLAT_PLAIN, FLAT_INLINE = 0, 2
 TYPES = {FileKind.FILE: (0o100000, 1), FileKind.DIRECTORY: (0o040000, 2), FileKind.SYMLINK: (0o120000, 7)}
 NAME_MAX = 255
+# All files are from 2 January 1980: no image tells when it was built, and ZIP archives know no earlier time, wherever
+# the clock is set to.
+DATED = 315_619_200
 
 
 def write(files: Iterable[ImageFile], out: BinaryIO) -> int:
@@ -177,7 +180,8 @@ class _Node:
         if self.is_compact:
             head = COMPACT.pack(layout << 1, 0, mode, self.links, self.length, 0, address, self.number, 0, 0, 0)
         else:
-            head = EXTENDED.pack(layout << 1 | 1, 0, mode, 0, self.length, address, self.number, 0, 0, 0, 0, self.links)
+            where = (self.length, address, self.number)
+            head = EXTENDED.pack(layout << 1 | 1, 0, mode, 0, *where, 0, 0, DATED, 0, self.links)
         if not self.inline:
             return head
         return head + (self.listing() if self.kind is FileKind.DIRECTORY else self.target.encode())
@@ -243,7 +247,7 @@ def _superblock(root: _Node, nodes: list[_Node], blocks: int, contents: list[_Co
         identity.update(content.digest)
     name = uuid.UUID(bytes=identity.digest()[:16], version=4).bytes
     return SUPERBLOCK.pack(
-        MAGIC, 0, HAS_CHECKSUM, BLOCK.bit_length() - 1, 0, root.place // SLOT, len(nodes), 0, 0, blocks, 0, 0, name,
+        MAGIC, 0, HAS_CHECKSUM, BLOCK.bit_length() - 1, 0, root.place // SLOT, len(nodes), DATED, 0, blocks, 0, 0, name,
         b"unikit".ljust(16, b"\0"), 0, 0, 0, 0, 0,
     )  # fmt: skip
 

@@ -70,7 +70,7 @@ void signal_deliver(struct registers *user, bool system_call)
         s->restore_mask = false;
         signals_set_blocked(s->saved_mask);
     }
-    while (signal_pending() && signal_take(~s->blocked, &info)) {
+    while (signal_take(signals_deliverable(), &info)) {
         uintptr_t handler = signal_actions[info.number].handler;
         if (info.number != SIGKILL && signal_is_ignored(info.number))
             continue;

@@ -28,11 +28,6 @@ uint64_t signals_pending_for(const struct thread *t)
     return t->signals.pending | process_pending;
 }
 
-bool signal_pending(void)
-{
-    return signals_pending_for(current) & ~current->signals.blocked;
-}
-
 bool signal_is_ignored(int number)
 {
     uintptr_t handler = signal_actions[number].handler;
@@ -60,6 +55,25 @@ static struct thread *taker(int number)
             other = t;
     }
     return other;
+}
+
+/* A signal of the process is not every thread's who does not block it: it would be taken from the first thread,
+ * which it was to wake. */
+uint64_t signals_deliverable(void)
+{
+    const struct thread_signals *own = &current->signals;
+    uint64_t set = own->pending & ~own->blocked;
+    for (uint64_t rest = process_pending & ~own->blocked & ~set; rest; rest &= rest - 1) {
+        int number = __builtin_ctzl(rest) + 1;
+        if (taker(number) == current)
+            set |= BIT(number);
+    }
+    return set;
+}
+
+bool signal_pending(void)
+{
+    return signals_deliverable() != 0;
 }
 
 static bool blocked_somewhere(const struct thread *to, int number)

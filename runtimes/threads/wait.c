@@ -29,8 +29,10 @@ static void sleeper_expire(struct timer *timer)
 
 int wait_on(struct wait_queue *q, unsigned events, uint64_t deadline)
 {
-    if (signal_pending())
+    if (signal_pending()) {
+        return_work = true; /* or nobody would look at what the call answers */
         return -ERESTARTSYS;
+    }
     if (deadline != NEVER && clock_now() >= deadline)
         return -ETIMEDOUT;
     struct sleeper s = {.thread = current};

@@ -39,7 +39,7 @@ def main() -> int:
         print("\n".join(names))
         return 0
     version = ".".join(map(str, python.version))
-    found = {side: Results(f"{side}-{version}") for side in ("host", "guest")}
+    found = {side: Results(cache.folder("conformance") / f"{side}-{version}.json") for side in ("host", "guest")}
     if chosen.what == "report":
         DOCUMENT.write_text(document.write(version, found["host"], found["guest"], left))
         return 0

@@ -11,8 +11,8 @@ from tests.conformance.verdicts import Compared, Difference, compare
 HEAD = """# Conformance
 
 CPython's own regression tests, run in a guest and on the Linux host by the same program with the same interpreter
-(CPython {version}). Made by `python -m tests.conformance report` from what `python -m tests.conformance run` found; do not
-edit. Resources that need a network, much time or much memory are off on both sides, as in a plain `python -m test`.
+(CPython {version}). Made by `python -m tests.conformance report` from what `python -m tests.conformance run` found; do
+not edit. Resources that need a network, much time or much memory are off on both sides, as in a plain `python -m test`.
 
 | | |
 |---|---|

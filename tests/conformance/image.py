@@ -74,17 +74,21 @@ def with_tests(files: tuple[ImageFile, ...], python: Interpreter) -> tuple[Image
 
 
 def _tests(python: Interpreter) -> Iterator[ImageFile]:
-    root = testsuite(python)
-    guest = f"{python.guest_stdlib}/test"
-    files = [f for f in sorted(root.rglob("*")) if f.is_file() and not NOT_SHIPPED & {*f.parts, f.stem}]
-    units = {Unit(f, f"{guest}/{f.relative_to(root).as_posix()}"): f for f in files if f.suffix == ".py"}
-    compiled = compile_all(python, list(units)).files
-    for file in files:
-        yield ImageFile(f"{guest}/{file.relative_to(root).as_posix()}", FileKind.FILE, _mode(file), "interpreter", file)
-    for unit, path in compiled.items():
-        folder, _, name = unit.guest.rpartition("/")
-        cached = f"{folder}/__pycache__/{name.removesuffix('.py')}.{python.cache_tag}.pyc"
-        yield ImageFile(cached, FileKind.FILE, 0o644, "interpreter", path)
+    """The test package, and the tests that packages of the library bring (ctypes.test, unittest.test)."""
+    roots = [testsuite(python), *sorted(f for name in ("test", "tests") for f in python.stdlib.glob(f"*/{name}"))]
+    files = [
+        f for root in roots for f in sorted(root.rglob("*")) if f.is_file() and not NOT_SHIPPED & {*f.parts, f.stem}
+    ]
+    # frozen modules are in the program; tests import them from their files as well
+    files += [f for name in sorted(python.frozen) if (f := python.stdlib / f"{name.replace('.', '/')}.py").is_file()]
+    units = {f: Unit(f, f"{python.guest_stdlib}/{f.relative_to(python.stdlib).as_posix()}") for f in files}
+    compiled = compile_all(python, [unit for file, unit in units.items() if file.suffix == ".py"]).files
+    for file, unit in units.items():
+        yield ImageFile(unit.guest, FileKind.FILE, _mode(file), "interpreter", file)
+        if unit in compiled:
+            folder, _, name = unit.guest.rpartition("/")
+            cached = f"{folder}/__pycache__/{name.removesuffix('.py')}.{python.cache_tag}.pyc"
+            yield ImageFile(cached, FileKind.FILE, 0o644, "interpreter", compiled[unit])
 
 
 def _data(python: Interpreter) -> Iterator[ImageFile]:

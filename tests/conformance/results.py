@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -37,8 +38,8 @@ class Module:
 class Results:
     """One side's modules, written after each run."""
 
-    def __init__(self, name: str) -> None:
-        self.path: Path = cache.folder("conformance") / f"{name}.json"
+    def __init__(self, path: Path) -> None:
+        self.path = path
         self.modules: dict[str, Module] = {}
         if self.path.is_file():
             for key, value in json.loads(self.path.read_text()).items():
@@ -74,18 +75,20 @@ class Run:
             self.module = self.case = None
 
 
-def run(side: Side, modules: list[str], results: Results, say: Any = print) -> None:
+def run(
+    side: Side, names: list[str], results: Results, say: Callable[[str], None] = print, group: int = GROUP
+) -> None:
     """Run modules in groups. What ends the program costs the case that was running: the module runs again without."""
-    waiting, broken = list(modules), dict[str, dict[str, Case]]()
+    waiting, broken = list(names), dict[str, dict[str, Case]]()
     while waiting:
-        group = waiting[:GROUP]
+        together = waiting[:group]
         found: dict[str, Module] = {}
         going = Run(found)
-        skip = [case for name in group for case in broken.get(name, {})]
-        words = side.go({"modules": group, "skip": skip}, going.hear)
+        skip = [*side.left, *(case for name in together for case in broken.get(name, {}))]
+        words = side.go({"modules": together, "skip": skip}, going.hear)
         name, again = going.module, False
         if words and name is None and not any(module.end for module in found.values()):
-            raise SystemExit(f"error: the {side.name} ran none of {', '.join(group)}: {words}")
+            raise SystemExit(f"error: the {side.name} ran none of {', '.join(together)}: {words}")
         if words and name is not None:
             kind = "hang" if "Timeout (" in words or "still running" in words else "crash"
             if going.case is not None and len(broken.setdefault(name, {})) < MOST_TRIES:

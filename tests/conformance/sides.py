@@ -10,8 +10,9 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, ClassVar
 
+from tests.conformance import modules
 from tests.conformance.image import PROGRAM
 from unikit import boot, progress, report
 from unikit.errors import UserError
@@ -31,6 +32,7 @@ class Side:
     deadline: float
     run: float
     log: Path  # where what the tests print goes
+    left: ClassVar[tuple[str, ...]] = ()  # cases that it does not begin
 
     def go(self, plan: Plan, hear: Hear) -> str:
         """Runs to the end; what ended it, in words: empty if the program came to its end."""
@@ -40,6 +42,7 @@ class Side:
 @dataclass
 class GuestSide(Side):
     image: Image
+    left: ClassVar[tuple[str, ...]] = modules.ENDLESS
     accelerator: str | None = None
 
     def go(self, plan: Plan, hear: Hear) -> str:

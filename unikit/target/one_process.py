@@ -32,7 +32,7 @@ def spoken(call: Callable[..., Any]) -> Callable[..., Any]:
 
     attempt.__name__, attempt.__qualname__, attempt.__doc__ = call.__name__, call.__name__, call.__doc__
     attempt.__wrapped__ = call  # type: ignore[attr-defined]  # inspect.signature() goes by it
-    return attempt
+    return staticmethod(attempt)  # as an attribute of a class it is no method, as a builtin function is none
 
 
 for name in ("fork", "forkpty", "execv", "execve", "posix_spawn", "posix_spawnp"):

@@ -1,4 +1,4 @@
-"""What is said of one datagram by control messages, UDP-Lite, connections that are not waited for, interfaces by name."""
+"""Control messages of a datagram, UDP-Lite, connections that are not waited for, small buffers, names of interfaces."""
 
 import errno
 import os
@@ -33,7 +33,7 @@ sender.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, 77)
 
 def arrives(*controls):
     assert sender.sendmsg([b"x"], controls, 0, receiver.getsockname()) == 1
-    data, got, _, _ = receiver.recvmsg(10, 200)
+    _, got, _, _ = receiver.recvmsg(10, 200)
     values = {kind: value for _, kind, value in got}
     return struct.unpack("i", values[socket.IP_TTL])[0], values[socket.IP_TOS][0]
 
