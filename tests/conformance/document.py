@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 
+from tests.conformance import modules
 from tests.conformance.results import Module, Results
 from tests.conformance.verdicts import Compared, Difference, compare
 
@@ -71,7 +72,9 @@ def _grouped(differences: list[Difference]) -> dict[str, str]:
     """Cases by what is said of them."""
     by_reason: dict[str, list[str]] = defaultdict(list)
     for one in differences:
-        by_reason[f"{one.verdict}: {one.reason}" if one.verdict != "fail" else one.reason].append(one.case)
+        said = f"{one.verdict}: {one.reason}" if one.verdict != "fail" else one.reason
+        known = modules.reason(f"{one.module}.{one.case}", modules.KNOWN)
+        by_reason[f"{known} ({said})" if known else said].append(one.case)
     return {reason: ", ".join(f"`{case}`" for case in cases) for reason, cases in by_reason.items()}
 
 

@@ -75,9 +75,7 @@ class Run:
             self.module = self.case = None
 
 
-def run(
-    side: Side, names: list[str], results: Results, say: Callable[[str], None] = print, group: int = GROUP
-) -> None:
+def run(side: Side, names: list[str], results: Results, say: Callable[[str], None] = print, group: int = GROUP) -> None:
     """Run modules in groups. What ends the program costs the case that was running: the module runs again without."""
     waiting, broken = list(names), dict[str, dict[str, Case]]()
     while waiting:

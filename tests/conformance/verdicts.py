@@ -83,6 +83,8 @@ def fixture(module: Module, case: str) -> str:
 
 def last_line(reason: str) -> str:
     """The exception's own line."""
-    lines = [line for line in reason.strip().splitlines() if line.strip()]
-    tops = [line for line in lines if not line.startswith((" ", "Traceback", "During ", "The above "))]
+    lines = [line for line in reason.strip().splitlines() if line.strip(" ^~?")]
+    if stop := [line for line in lines if line.startswith("Timeout (")]:
+        return stop[0]
+    tops = [line for line in lines if not line.startswith((" ", "Traceback", "During ", "The above ", "Thread 0x"))]
     return (tops or lines or [""])[-1].strip()[:160]

@@ -36,8 +36,11 @@ def spoken(call: Callable[..., Any]) -> Callable[..., Any]:
 
 
 for name in ("fork", "forkpty", "execv", "execve", "posix_spawn", "posix_spawnp"):
-    setattr(os, name, spoken(getattr(os, name)))
+    call = getattr(os, name)
+    setattr(os, name, spoken(call))
     setattr(posix, name, getattr(os, name))
+    if call in os.supports_fd:
+        os.supports_fd.add(getattr(os, name))
 if processes:  # noqa: F821 - declared above
     import _posixsubprocess as module
 

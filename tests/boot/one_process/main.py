@@ -42,6 +42,7 @@ if __name__ == "__main__":
     except ValueError as error:  # arguments are checked as ever
         assert "one process" not in str(error)
     assert str(inspect.signature(os.fork)) == "()" and os.fork.__name__ == "fork"
+    assert os.execve in os.supports_fd
     holder = type("Holder", (), {"start": posix.posix_spawn})
     refused(holder().start, "/bin/true", ["true"], {})
     imported = {"errno", "inspect", "multiprocessing", "os", "posix", "pty", "subprocess", "sys"}
