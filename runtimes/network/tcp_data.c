@@ -155,8 +155,8 @@ void tcp_window_open(struct tcp_socket *s)
         if (!s->pcb) /* an output error may end the connection */
             return;
     }
-    /* lwIP tells of room by a fixed amount, which a small buffer never has: tell when half of it is free again
-     * (RFC 1122, section 4.2.3.3). */
+    /* lwIP tells of room by a fixed amount, which a small buffer never has: tell when half of it is free
+     * again (RFC 1122, section 4.2.3.3). */
     uint32_t news = pcb->rcv_nxt + pcb->rcv_wnd - pcb->rcv_ann_right_edge;
     if (news <= INT32_MAX && news >= limit / 2 && news < TCP_WND_UPDATE_THRESHOLD) {
         pcb->rcv_ann_wnd = pcb->rcv_wnd;

@@ -57,8 +57,8 @@ static struct thread *taker(int number)
     return other;
 }
 
-/* A signal of the process is not every thread's who does not block it: it would be taken from the first thread,
- * which it was to wake. */
+/* A signal of the process is not every thread's who does not block it: it would be taken from the first
+ * thread, which it was to wake. */
 uint64_t signals_deliverable(void)
 {
     const struct thread_signals *own = &current->signals;

@@ -42,7 +42,8 @@ extern struct wait_queue signal_arrivals;
 
 /* What is pending for this thread, its own and the process's, blocked or not. */
 uint64_t signals_pending_for(const struct thread *t);
-/* Those that the current thread is to take now: its own, and of the process's those that it was chosen for. */
+/* Those that the current thread is to take now: its own, and of the process's those that it was chosen for.
+ */
 uint64_t signals_deliverable(void);
 /* Does such a signal wait already, in the queue of a thread or (NULL) of the process? */
 bool signal_queued(const struct thread *to, int number, int code, int sender);
