@@ -2,9 +2,10 @@
 fs/erofs/erofs_fs.h), so that the guest maps file data in place and any Linux can mount the same image.
 
 The order on disk is: the superblock with all inodes and directories, then the data of regular files. Regular files are
-"flat plain": their data begins on a block of its own and the last block is filled up with zeros. Directories and
-symbolic links that fit are "flat inline": what they hold stands right behind their inode, in the same block. Files
-with the same content share their data. Nothing in the image depends on time, user or the order of the input."""
+"flat plain": their data begins on a block of its own and the last block is filled up with zeros; or, where blocks of
+zeros can be spared, in chunks of a block, whose addresses stand behind the inode. Directories and symbolic links that
+fit are "flat inline": what they hold stands right behind their inode, in the same block. Files with the same content
+share their data. Nothing in the image depends on time, user or the order of the input."""
 
 from __future__ import annotations
 
@@ -27,7 +28,9 @@ COMPACT = struct.Struct("<HHHHIIIIHHI")  # 32 bytes
 EXTENDED = struct.Struct("<HHHHQIIIIQII16x")  # 64 bytes
 DIRENT = struct.Struct("<QHBB")
 HAS_CHECKSUM = 0x1
-FLAT_PLAIN, FLAT_INLINE = 0, 2
+HAS_CHUNKS = 0x4  # among the incompatible features
+FLAT_PLAIN, FLAT_INLINE, CHUNKS = 0, 2, 4
+HOLE = 0xFFFFFFFF
 TYPES = {FileKind.FILE: (0o100000, 1), FileKind.DIRECTORY: (0o040000, 2), FileKind.SYMLINK: (0o120000, 7)}
 NAME_MAX = 255
 # All files are from 2 January 1980: no image tells when it was built, and ZIP archives know no earlier time, wherever
@@ -54,7 +57,7 @@ def write(files: Iterable[ImageFile], out: BinaryIO) -> int:
         if node.kind is not FileKind.FILE and not node.inline and node.length:
             node.address, address = address, address + _blocks(node.length)
     for content in shared:
-        content.address, address = address, address + _blocks(content.size)
+        content.address, address = address, address + content.blocks
     metadata = bytearray(metadata_blocks * BLOCK)
     for node in nodes:
         packed = node.pack()
@@ -78,13 +81,42 @@ class _Content:
     size: int
     digest: bytes
     source: Path | bytes
+    holes: frozenset[int]  # the blocks that are not stored, as they are zeros
     address: int = 0
+
+    @property
+    def blocks(self) -> int:
+        return _blocks(self.size) - len(self.holes)
+
+    @property
+    def map(self) -> bytes:
+        """The address of each block, of a file in chunks; without holes it is none, and this empty."""
+        if not self.holes:
+            return b""
+        addresses, address = [], self.address
+        for number in range(_blocks(self.size)):
+            addresses.append(HOLE if number in self.holes else address)
+            address += number not in self.holes
+        return struct.pack(f"<{len(addresses)}I", *addresses)
 
     def copy(self, out: BinaryIO) -> None:
         data = self.source.read_bytes() if isinstance(self.source, Path) else self.source
         if len(data) != self.size:
             raise ValueError(f"{self.source!s} changed while it was written")
-        out.write(_padded(data))
+        if not self.holes:
+            out.write(_padded(data))
+            return
+        for number in range(_blocks(self.size)):
+            if number not in self.holes:
+                out.write(_padded(data[number * BLOCK : (number + 1) * BLOCK]))
+
+
+def _holes(data: bytes) -> frozenset[int]:
+    """The blocks of zeros, if leaving them out saves more than the map of the others costs."""
+    count = _blocks(len(data))
+    zeros = bytes(BLOCK)
+    found = frozenset(n for n in range(count) if _padded(data[n * BLOCK : (n + 1) * BLOCK]) == zeros)
+    return found if len(found) * BLOCK > BLOCK + 4 * count else frozenset()
 
 
 @dataclass
@@ -171,19 +203,24 @@ class _Node:
         head = COMPACT.size if self.is_compact else EXTENDED.size
         return head + (self.length if self.inline else 0)
 
+    @property
+    def map_size(self) -> int:
+        """Bytes of the map behind the inode, which may go on in the next blocks."""
+        return 4 * _blocks(self.length) if self.content and self.content.holes else 0
+
     def pack(self) -> bytes:
-        layout = FLAT_INLINE if self.inline else FLAT_PLAIN
+        layout = FLAT_INLINE if self.inline else CHUNKS if self.map_size else FLAT_PLAIN
         mode = TYPES[self.kind][0] | self.mode
         address = self.content.address if self.content else self.address
-        if self.inline or not self.length:
-            address = 0xFFFFFFFF if self.inline else 0
+        if self.inline or not self.length or self.map_size:
+            address = 0xFFFFFFFF if self.inline else 0  # of a file in chunks: their format, a block each
         if self.is_compact:
             head = COMPACT.pack(layout << 1, 0, mode, self.links, self.length, 0, address, self.number, 0, 0, 0)
         else:
             where = (self.length, address, self.number)
             head = EXTENDED.pack(layout << 1 | 1, 0, mode, 0, *where, 0, 0, DATED, 0, self.links)
         if not self.inline:
-            return head
+            return head + (self.content.map if self.content else b"")
         return head + (self.listing() if self.kind is FileKind.DIRECTORY else self.target.encode())
 
 
@@ -222,7 +259,9 @@ def _share(nodes: list[_Node]) -> list[_Content]:
         if node.kind is FileKind.FILE:
             data = node.source.read_bytes() if isinstance(node.source, Path) else node.source
             digest = hashlib.sha256(data).digest()
-            node.content = known.setdefault(digest, _Content(len(data), digest, node.source))
+            if digest not in known:
+                known[digest] = _Content(len(data), digest, node.source, _holes(data))
+            node.content = known[digest]
         node.measure()
     return list(known.values())
 
@@ -235,7 +274,7 @@ def _place(nodes: list[_Node]) -> int:
         if position // BLOCK != (position + node.size - 1) // BLOCK:
             position = _blocks(position) * BLOCK
         node.place = position
-        position += node.size
+        position += node.size + node.map_size
     return position
 
 
@@ -246,9 +285,10 @@ def _superblock(root: _Node, nodes: list[_Node], blocks: int, contents: list[_Co
     for content in contents:
         identity.update(content.digest)
     name = uuid.UUID(bytes=identity.digest()[:16], version=4).bytes
+    features = HAS_CHUNKS if any(content.holes for content in contents) else 0
     return SUPERBLOCK.pack(
         MAGIC, 0, HAS_CHECKSUM, BLOCK.bit_length() - 1, 0, root.place // SLOT, len(nodes), DATED, 0, blocks, 0, 0, name,
-        b"unikit".ljust(16, b"\0"), 0, 0, 0, 0, 0,
+        b"unikit".ljust(16, b"\0"), features, 0, 0, 0, 0,
     )  # fmt: skip
 
 

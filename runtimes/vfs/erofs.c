@@ -4,10 +4,10 @@
  * at byte 1024; inodes of 32 (compact) or 64 (extended) bytes at 32-byte slots from the metadata block on;
  * directories as blocks of sorted 12-byte entries, each followed by its names.
  *
- * Only what needs no unpacking is read: 4 KiB blocks, data flat (plain) or flat with the last partial block
- * behind the inode (inline). Every number in the image is a stranger's: each is checked against the range
- * before it becomes a pointer, and no loop runs longer than the range has bytes. A damaged image gives
- * -EUCLEAN. */
+ * Only what needs no unpacking is read: 4 KiB blocks, data flat (plain), flat with the last partial block
+ * behind the inode (inline), or in chunks, of which some may be holes. Every number in the image is a
+ * stranger's: each is checked against the range before it becomes a pointer, and no loop runs longer than the
+ * range has bytes. A damaged image gives -EUCLEAN. */
 #include "erofs.h"
 
 #define BLOCK        4096U
@@ -19,8 +19,16 @@
 
 #define COMPAT_CHECKSUM       0x01U
 #define INCOMPAT_ZERO_PADDING 0x01U /* says something about compressed data only */
+#define INCOMPAT_CHUNKS       0x04U
+#define INCOMPAT_KNOWN        (INCOMPAT_ZERO_PADDING | INCOMPAT_CHUNKS)
 
-enum layout { FLAT_PLAIN = 0, FLAT_INLINE = 2 };
+#define CHUNK_BITS    0x1fU /* of a chunk's format: its size in blocks, as a power of two */
+#define CHUNK_INDEXES 0x20U /* entries of 8 bytes: high bits, device, block */
+#define NO_BLOCK      0xffffffffU
+
+enum layout { FLAT_PLAIN = 0, FLAT_INLINE = 2, CHUNKS = 4 };
+
+static uint8_t hole[BLOCK] __attribute__((aligned(BLOCK))); /* what is read where there is nothing */
 
 struct super_block {
     uint32_t magic, checksum, compatible;
@@ -91,7 +99,7 @@ int erofs_mount(struct erofs *fs, const void *base, uint64_t size)
     if (sb.magic != SUPER_MAGIC)
         return -EINVAL;
     if (sb.block_bits != 12 || sb.directory_bits != 0 || sb.extra_devices != 0 ||
-        (sb.incompatible & ~INCOMPAT_ZERO_PADDING) != 0)
+        (sb.incompatible & ~INCOMPAT_KNOWN) != 0)
         return -EOPNOTSUPP;
     if (size < BLOCK || (uint64_t)sb.blocks * BLOCK > size)
         return -EUCLEAN; /* cut off */
@@ -114,6 +122,48 @@ int erofs_mount(struct erofs *fs, const void *base, uint64_t size)
     if (error)
         return error;
     return (root.mode & 0170000) == 0040000 ? 0 : -EUCLEAN;
+}
+
+/* The block address of a chunk; `device`: of an entry that has one, else 0. */
+static uint32_t chunk_block(const struct erofs_extent *extent, uint64_t index, uint16_t *device)
+{
+    const uint8_t *p = extent->map + index * extent->stride;
+    uint32_t block;
+
+    *device = 0;
+    if (extent->stride == 8) {
+        memcpy(device, p + 2, sizeof(*device));
+        p += 4;
+    }
+    memcpy(&block, p, sizeof(block));
+    return block;
+}
+
+/* A file in chunks: the map stands behind the inode, at `offset`. All of it is checked here. */
+static int chunks_read(const struct erofs *fs, struct erofs_extent *extent, uint64_t offset, uint32_t format)
+{
+    unsigned bits = 12 + (format & CHUNK_BITS);
+
+    if (format & ~(CHUNK_BITS | CHUNK_INDEXES))
+        return -EOPNOTSUPP;
+    extent->stride = format & CHUNK_INDEXES ? 8 : 4;
+    extent->chunk_bits = bits;
+    extent->base = fs->base;
+    uint64_t chunk = 1UL << bits, count = (extent->size >> bits) + (extent->size % chunk != 0);
+    if (count > fs->size) /* so that the next product is one */
+        return -EUCLEAN;
+    extent->map = range(fs, align_up(offset, (uint64_t)extent->stride), count * extent->stride);
+    if (!extent->map)
+        return -EUCLEAN;
+    for (uint64_t i = 0; i < count; i++) {
+        uint16_t device;
+        uint32_t block = chunk_block(extent, i, &device);
+        if (block == NO_BLOCK)
+            continue;
+        if (device || !range(fs, (uint64_t)block * BLOCK, min(chunk, extent->size - (i << bits))))
+            return -EUCLEAN;
+    }
+    return 0;
 }
 
 /* The image's 32-bit device number: minor in bits 0-7 and 20-31, major in 8-19, as Linux's new_encode_dev().
@@ -183,6 +233,8 @@ int erofs_inode(const struct erofs *fs, uint64_t nid, struct erofs_inode *inode)
         extent->full = extent->size;
     else if (layout == FLAT_INLINE)
         extent->full = extent->size & ~(uint64_t)(BLOCK - 1);
+    else if (layout == CHUNKS)
+        return extent->size ? chunks_read(fs, extent, here + header, where) : 0;
     else
         return -EOPNOTSUPP;
     if (extent->full) {
@@ -198,8 +250,32 @@ int erofs_inode(const struct erofs *fs, uint64_t nid, struct erofs_inode *inode)
     return 0;
 }
 
+static const uint8_t *chunk_bytes(const struct erofs_extent *extent, uint64_t offset, uint64_t *n)
+{
+    unsigned bits = extent->chunk_bits;
+    uint64_t index = offset >> bits, chunk = 1UL << bits, within = offset & (chunk - 1);
+    uint64_t together = chunk - within, last = (extent->size - 1) >> bits;
+    uint16_t device;
+    uint32_t block = chunk_block(extent, index, &device);
+
+    *n = min(*n, extent->size - offset);
+    if (block == NO_BLOCK) {
+        *n = min(*n, BLOCK - offset % BLOCK);
+        return hole + offset % BLOCK;
+    }
+    for (uint64_t next = block + (chunk / BLOCK); together < *n && index < last; next += chunk / BLOCK) {
+        if (chunk_block(extent, ++index, &device) != next)
+            break;
+        together += chunk;
+    }
+    *n = min(*n, together);
+    return extent->base + (uint64_t)block * BLOCK + within;
+}
+
 const uint8_t *erofs_bytes(const struct erofs_extent *extent, uint64_t offset, uint64_t *n)
 {
+    if (extent->map && offset < extent->size)
+        return chunk_bytes(extent, offset, n);
     if (offset < extent->full) {
         *n = min(*n, extent->full - offset);
         return extent->data + offset;

@@ -14,6 +14,9 @@ from typing import Any
 
 import pytest
 
+from unikit import erofs
+from unikit.model import FileKind, ImageFile
+
 from .conftest import ROOT
 
 COMPONENTS = [
@@ -233,22 +236,33 @@ class Host:
         return result if isinstance(result, int) else str(result)
 
 
-@pytest.fixture(scope="module", params=["-DCLEAN_MOST=4096U", "-DCLEAN_MOST=5U"], ids=["kept", "forgotten"])
+# How many clean nodes are kept, and how the image is made. Other numbers, other libraries: each is started once.
+WAYS: dict[str, tuple[int, tuple[str, ...]]] = {
+    "kept": (4096, ()),
+    "forgotten": (5, ()),
+    "chunks": (4095, ("--chunksize=4096",)),
+    "large chunks": (4094, ("--chunksize=16384",)),
+}
+
+
+@pytest.fixture(scope="module", params=WAYS)
 def both(
     build: Callable[..., Library], tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
 ) -> Iterator[tuple[Guest, Host]]:
     """The library started on an image, and the tree that the image was made of.
 
-    Once with nodes of the image that stay in memory, once with hardly any: they come and go all the time.
+    Once with nodes of the image that stay in memory, once with hardly any: they come and go all the time. Then with
+    files in chunks.
     """
+    kept, options = WAYS[request.param]
     folder = tmp_path_factory.mktemp("files")
     root = folder / "host"
     root.mkdir()
     before = os.umask(0o022)
     populate(root)
     image = folder / "image.erofs"
-    subprocess.run(["mkfs.erofs", str(image), str(root)], check=True, capture_output=True, timeout=60)
-    library, ffi = build(COMPONENTS, CDEF, START, (*INCLUDE, request.param))
+    subprocess.run(["mkfs.erofs", *options, str(image), str(root)], check=True, capture_output=True, timeout=60)
+    library, ffi = build(COMPONENTS, CDEF, START, (*INCLUDE, f"-DCLEAN_MOST={kept}U"))
     assert library.start(str(image).encode()) == 0
     yield Guest(library, ffi), Host(root)
     os.umask(before)
@@ -279,6 +293,32 @@ def walk_all(guest: Guest, host: Host, at: str = "/") -> int:
         elif kind == 10:
             assert guest.readlink(path) == host.readlink(path), path
     return seen
+
+
+def test_our_own_image_with_holes_reads_as_the_tree(build: Callable[..., Library], tmp_path: Path) -> None:
+    root = tmp_path / "host"
+    for number, pattern in enumerate(("..x", "x....x..", "x" * 30 + "..." + "x", "....")):
+        content = b"".join(os.urandom(4096) if c == "x" else bytes(4096) for c in pattern)
+        (root / "sparse").mkdir(parents=True, exist_ok=True)
+        (root / "sparse" / str(number)).write_bytes(content + b"tail" * number)
+    files = [
+        ImageFile(f"/{p.relative_to(root)}", FileKind.FILE, 0o644, "app", p) for p in root.rglob("*") if p.is_file()
+    ]
+    image = tmp_path / "image.erofs"
+    with image.open("wb") as out:
+        erofs.write(files, out)
+    subprocess.run(["fsck.erofs", str(image)], check=True, capture_output=True, timeout=60)
+    library, ffi = build(COMPONENTS, CDEF, START, (*INCLUDE, "-DCLEAN_MOST=4093U"))
+    assert library.start(str(image).encode()) == 0
+    guest = Guest(library, ffi)
+    for file in files:
+        assert isinstance(file.content, Path)
+        content, descriptor, seen = file.content.read_bytes(), guest.open(file.path, os.O_RDONLY), b""
+        while part := guest.read(descriptor, 5000):
+            assert isinstance(part, bytes)
+            seen += part
+        assert seen == content, file.path
+        guest.close(descriptor)
 
 
 def test_the_image_reads_as_the_tree_it_was_made_of(both: tuple[Guest, Host]) -> None:

@@ -55,6 +55,11 @@ class Reader:
             assert (at + head) // 4096 == (at + head + size - whole - 1) // 4096, "inline data crosses a block"
             data = self.image[address * 4096 : address * 4096 + whole] if whole else b""
             data += self.image[at + head : at + head + size - whole]
+        elif layout == 4:
+            assert address == 0, "chunks of one block, no indexes"
+            places = struct.unpack_from(f"<{-(-size // 4096)}I", self.image, at + head)
+            blocks = (bytes(4096) if p == 0xFFFFFFFF else self.image[p * 4096 : (p + 1) * 4096] for p in places)
+            data = b"".join(blocks)[:size]
         else:
             assert layout == 0
             data = self.image[address * 4096 : address * 4096 + size]
@@ -143,6 +148,28 @@ def test_file_data_is_page_aligned_and_padded_with_zeros() -> None:
             assert inode.layout == 0
             rest = content[inode.address * 4096 + inode.size : -(-(inode.address * 4096 + inode.size) // 4096) * 4096]
             assert not rest.strip(b"\0")
+
+
+@pytest.mark.parametrize(
+    "pattern", ["x..x", "..xx....x", "....", "x" * 40 + "." * 3 + "x", "x" * 1500 + "." * 10], ids=len
+)
+@pytest.mark.parametrize("tail", [0, 1, 4095])
+def test_blocks_of_zeros_are_not_stored(pattern: str, tail: int) -> None:
+    content = b"".join(bytes([n % 255 + 1]) * 4096 if c == "x" else bytes(4096) for n, c in enumerate(pattern))
+    content += b"t" * tail
+    made = image(file("/before", b"b"), file("/sparse", content), file("/twin", content), file("/zz", b"after"))
+    reader = Reader(made)
+    found = reader.walk()
+    assert found["/sparse"].data == found["/twin"].data == content
+    assert (found["/before"].data, found["/zz"].data) == (b"b", b"after")
+    assert reader.incompat == 4 and found["/sparse"].layout == 4
+    stored = pattern.count("x") + (tail > 0) + 2
+    assert reader.blocks <= stored + 1 + 2 * (-(-len(pattern) // 1024) + 1), "metadata, and each block once"
+
+
+def test_a_single_block_of_zeros_stays_with_its_file() -> None:
+    reader = Reader(image(file("/a", b"a" * 4096 + bytes(4096) + b"b")))
+    assert reader.walk()["/a"].layout == 0 and reader.incompat == 0
 
 
 def test_equal_files_share_their_data(tmp_path: Path) -> None:
