@@ -142,6 +142,8 @@ def extension(walk: Walk, module: Module, path: Path) -> None:
                 walk.want(module, name, edge)
                 break
             name = name.rpartition(".")[0]
+    if b"strptime" in content:  # datetime.strptime() imports it from C
+        walk.want(module, "_strptime", edge)
     for match in sorted(set(re.findall(rb"\x00([a-z_][a-z_0-9]{2,30}(?:\.[a-z_][a-z_0-9]{1,30})?)(?=\x00)", content))):
         name = match.decode()
         if name.partition(".")[0] in walk.source.python.stdlib_names and name.partition(".")[0] not in stdlib.TOOLS:

@@ -65,7 +65,8 @@ def _enter(walk: Walk) -> Module:
     for program in _programs(source.python):
         walk.use_words(program, own=True)
     runtime = Edge(EdgeKind.IMPORTS, origin="runtime", evidence=("start of the interpreter",))
-    for name in (*stdlib.START, *stdlib.RUNTIME):
+    later = stdlib.RUNTIME_313 if source.python.version >= (3, 13) else ()
+    for name in (*stdlib.START, *stdlib.RUNTIME, *later):
         if walk.finder.find(name):
             walk.want(start, name, runtime if name in stdlib.START else Edge(EdgeKind.IMPORTS, True, True, "runtime"))
     custom = walk.finder.find("sitecustomize")

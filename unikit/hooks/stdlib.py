@@ -14,8 +14,8 @@ START = (
 # what the interpreter itself imports later, by name, from C
 RUNTIME = (
     "warnings",  # Python/_warnings.c, at the first warning
-    "traceback", "linecache", "tokenize",  # Python/pythonrun.c shows uncaught exceptions with it from 3.13 on
 )  # fmt: skip
+RUNTIME_313 = ("traceback", "linecache", "tokenize")  # Python/pythonrun.c: uncaught exceptions, from 3.13 on
 
 # C modules and the Python modules that they import
 FROM_C: dict[str, tuple[str, ...]] = {
@@ -30,11 +30,11 @@ FROM_C: dict[str, tuple[str, ...]] = {
     ),
     "_collections": ("collections.abc",),
     "_ctypes": ("ctypes._endian",),
-    "_datetime": ("time", "_strptime"),
+    "_datetime": ("time",),
     "_decimal": ("numbers", "collections"),
     "_elementtree": ("copy", "pyexpat", "xml.etree.ElementPath"),
     "_functools": ("reprlib",),
-    "_io": ("locale", "codecs"),
+    "_io": ("codecs",),
     "_json": ("json.decoder",),
     "_lsprof": (),
     "_pickle": ("copyreg", "_compat_pickle", "functools"),
@@ -50,7 +50,6 @@ FROM_C: dict[str, tuple[str, ...]] = {
     "parser": ("copyreg",),
     "pyexpat": (),
     "select": (),
-    "time": ("_strptime",),
     "zlib": (),
 }
 
@@ -62,7 +61,10 @@ TOOLS = frozenset({
 
 # names that call for a module without importing it, in the application's code and in that of packages
 APP_WORDS = {"breakpoint": "pdb"}
-WORDS = {"CapsuleType": "_socket"}
+WORDS = {
+    "CapsuleType": "_socket", "strptime": "_strptime", "popen": "subprocess", "warn": "linecache",
+    "filterwarnings": "re",
+}  # fmt: skip
 
 # An application that imports one of these itself lets people type Python: any module of the standard library may be
 # asked for, but for what needs a screen, a package index or a source tree
@@ -83,6 +85,9 @@ CUT = frozenset({
     ("importlib._bootstrap_external", "importlib.metadata"), ("importlib._bootstrap_external", "importlib.readers"),
     ("zipimport", "importlib.readers"),
     ("types", "_socket"),  # types.CapsuleType is the type of something in it: see WORDS
+    ("os", "subprocess"),  # os.popen(): see WORDS
+    # how a warning is told if these are there; whoever filters or makes warnings brings them, see WORDS
+    ("warnings", "linecache"), ("warnings", "re"), ("warnings", "traceback"), ("warnings", "tracemalloc"),
     # on other systems only
     ("platform", "socket"), ("platform", "plistlib"), ("platform", "winreg"), ("platform", "_wmi"),
     ("warnings", "tracemalloc"),  # where allocations were traced somebody imported it
@@ -102,6 +107,7 @@ WITH = {
     "importlib.metadata": ("importlib.readers",),
     "pkgutil": ("importlib.readers",),
     "zipfile": ("encodings.cp437",),  # names in archives of old, in every directory that is read
+    **dict.fromkeys(("mailbox", "ssl", "xmlrpc.client"), ("_strptime",)),  # time.strptime() imports it from C
     "dbm": ("dbm.dumb",),  # asked for by name, after those that need libraries
 }
 
