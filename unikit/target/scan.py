@@ -24,7 +24,8 @@ and of every scope
   groups    entry point groups that are asked for
   computed_imports   the constant beginnings of names of modules that are computed: "pkg.sub.prefix_", ".", or ""
   names     what else it uses: `~NAME`: a name of the module; `.NAME`: an attribute of something unknown; `'NAME`: a
-            word in a string; `NAME*`, `*NAME`: how names begin or end that it computes; `*`: all names of the module
+            word in a string; `NAME*`, `*NAME`: how names begin or end that it computes; `*`: all names of the module;
+            `=CHAIN`: what a table takes from elsewhere at once, even if nobody uses the table
   calls     [line, name, whether it is made as soon as the module is imported] of calls through imported names
 
 What can be decided for this interpreter (sys.version_info, sys.platform, TYPE_CHECKING, __name__) is decided, and
@@ -161,6 +162,7 @@ class Scope:
         self.keys = list(keys)
         self.imports: list[list[Any]] = []
         self.chains: set[tuple[str, str]] = set()
+        self.taken: set[tuple[str, str]] = set()
         self.codecs: set[str] = set()
         self.groups: set[str] = set()
         self.names: set[str] = set()
@@ -176,6 +178,7 @@ class Scope:
             if name not in bound:
                 names.add(f"~{name}")
                 names.update(f".{part}" for part in rest.split(".") if part)
+        names.update(f"={origin}.{rest}" for name, rest in self.taken if rest for origin in bound.get(name, ()))
         calls = {
             (line, f"{origin}.{rest}" if rest else origin, now)
             for line, name, rest, now in self.calls
@@ -229,6 +232,12 @@ class Scan(ast.NodeVisitor):
         for node in nodes:
             self.visit(node)
         self.scope = before
+
+    def table(self, name: str, values: Iterable[ast.AST]) -> None:
+        """A plain table is alive when somebody uses it; but its attributes of modules are looked up at once."""
+        scope = Scope([name])
+        self.within(scope, values)
+        self.scope.taken |= scope.chains
 
     # -- statements that decide whether what is below them runs
 
@@ -557,7 +566,7 @@ class Scan(ast.NodeVisitor):
         match node.targets:
             case [ast.Subscript(value=ast.Name(id=name), slice=ast.Constant())]:  # an entry of a table
                 if self.is_outside() and is_table(node.value):
-                    self.within(Scope([name]), [node.value])
+                    self.table(name, [node.value])
                     return
         self.assigned(node, [t.id if isinstance(t, ast.Name) else "" for t in node.targets], node.value)
 
@@ -578,7 +587,7 @@ class Scan(ast.NodeVisitor):
             case ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr=how), args=args, keywords=[]):
                 changes = how in ("append", "extend", "update", "setdefault", "add", "insert")
                 if changes and self.is_outside() and all(is_table(a) for a in args):
-                    self.within(Scope([name]), args)
+                    self.table(name, args)
                     return
         self.generic_visit(node)
 
@@ -593,7 +602,7 @@ class Scan(ast.NodeVisitor):
         if own and isinstance(value, ast.Constant) and isinstance(value.value, str) and not self.flags:
             self.values[targets[0]] = value.value
         if own and value is not None and not targets[0].startswith("__") and is_table(value):
-            self.within(Scope([targets[0]]), [value])
+            self.table(targets[0], [value])
             return
         self.generic_visit(node)
 

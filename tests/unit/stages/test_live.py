@@ -9,6 +9,7 @@ import sys
 import pytest
 
 from tests.unit.stages.conftest import Workshop
+from unikit.scanner import Scanner
 
 LAZY = "def {}(*a):\n    import colorsys\n"
 METHOD = "class Thing:\n    def {}(self):\n        import colorsys\n"
@@ -99,9 +100,12 @@ def test_lazy_attributes_of_a_module(workshop: Workshop, main: str, kept: set[st
 
 def test_the_interpreter_looks_up_names_of_its_own(workshop: Workshop) -> None:
     """Python/_warnings.c calls warnings._warn_unawaited_coroutine; no Python code does."""
-    found = workshop.analyse(workshop.app(main="import warnings"))
-    edge = found.graph.edges["module:warnings", "module:traceback"]["edge"]
-    assert any(":" in e and "warnings.py" in e for e in edge.evidence)
+    python = workshop.source(workshop.app(main="import warnings")).python
+    with Scanner(python, "x") as scanner:
+        programs = [python.executable, *python.base_prefix.glob("lib/libpython3*.so.1.0")]
+        names = set().union(*(scanner.native_names(program, own=True) for program in programs))
+    assert "_warn_unawaited_coroutine" in names
+    assert "_warn_unawaited_coroutine_" not in names
 
 
 @pytest.mark.parametrize(
@@ -143,3 +147,13 @@ def test_the_graph_is_the_same_whatever_the_order_of_sets(workshop: Workshop) ->
         command = [sys.executable, "-m", "unikit", *words]
         shown.append(subprocess.run(command, capture_output=True, check=True, env=environment).stdout)
     assert shown[0] == shown[1] and b"module:logging.config" in shown[0]
+
+
+def test_what_a_table_takes_from_elsewhere_is_looked_up_at_once(workshop: Workshop) -> None:
+    """Nobody uses X, and yet q's __getattr__ runs when p is imported; p.g is only named."""
+    workshop.packages({
+        "p.py": "import q\ndef g():\n    import csv\nX = {1: q.lazy}\nY = [g]\n",
+        "q.py": "def __getattr__(name):\n    if name == 'lazy':\n        import colorsys\n        return colorsys\n",
+    })  # fmt: skip
+    names = workshop.names(workshop.app(main="import p"))
+    assert "colorsys" in names and "csv" not in names
