@@ -93,7 +93,9 @@ class Live:
             # in a fixed order, so that the graph is the same each time
             for chain in sorted(scope.chains):
                 self._use_chain(absolute(module, chain))
-            plain = (n for n in sorted(scope.names) if "*" not in n)
+            taken = [absolute(module, n[1:]).rpartition(".") for n in sorted(scope.names) if n[0] == "="]
+            self.use(f"{owner}:{attribute}" for owner, _, attribute in taken)
+            plain = (n for n in sorted(scope.names) if "*" not in n and n[0] != "=")
             self.use(f"{module.name}.{n[1:]}" if n[0] == "~" else n for n in plain)
             self._compute({name for name in scope.names if "*" in name}, module)
             yield module, scope

@@ -290,12 +290,12 @@ def test_hooks_that_packages_ship(workshop: Workshop) -> None:
 
 
 def test_undeclared_options_of_packages_stay_out(workshop: Workshop) -> None:
-    text = "def f():\n    import declared, extra, undeclared, shared\nf()\n"
+    text = "def f():\n    import declared, extra, undeclared, shared\n"
     workshop.packages({"p.py": text, **{f"{n}.py": "" for n in ("declared", "extra", "undeclared", "shared")}})
     workshop.distribution("p", requires="declared extra;extra=='x'")
     for name in ("declared", "extra", "undeclared", "shared"):
         workshop.distribution(name)
-    found = workshop.analyse(workshop.app(main="import p, shared"))
+    found = workshop.analyse(workshop.app(main="import p, shared\ndef later():\n    p.f()"))
     names = {m.name for m in found.modules}
     assert {"declared", "extra", "shared"} <= names
     assert "undeclared" not in names
