@@ -134,7 +134,7 @@ int files_sync(void)
     return result;
 }
 
-INIT(services)
+START(services)
 {
     ninep_mount_all();
 }
