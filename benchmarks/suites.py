@@ -1,0 +1,276 @@
+"""Test-suites of packages, on the host and in the guest, and what differs.
+
+    python benchmarks/suites.py NAME ... [--python PYTHON] [--minutes N] [--fresh] [--setup]
+    python benchmarks/suites.py --report docs/suites.md
+
+Each suite of tests/apps/suites.toml gets a virtual environment with the package and unikit's pytest plugin, and the
+package's sdist for its tests, both kept below unikit's cache (pip fetches them). The files of a suite run in slices,
+first `pytest`, then `pytest --unikit`; a slice that is done is not run again, so a long suite goes on where it was
+left (--minutes: begin no further slice after that time). The report counts tests by what became of them on both sides.
+Accelerator: as chosen by unikit, named in the report.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tarfile
+import time
+import xml.etree.ElementTree as ET
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from unikit import cache
+from unikit.model import digest
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+ROOT = Path(__file__).resolve().parent.parent
+SUITES = ROOT / "tests/apps/suites.toml"
+SYSTEM_PYTHON = "/usr/bin/python3"
+LIMIT = 3600  # seconds for a slice on one side
+HOST = "10.0.2.2"  # the host's loopback, as user-mode networking shows it to a guest
+
+
+class Suite:
+    """One suite: where it lives, and its slices."""
+
+    def __init__(self, name: str, table: dict[str, Any], python: str) -> None:
+        self.name, self.table = name, table
+        needs = [table["package"], table["version"], *table["needs"], python]
+        self.folder = cache.folder("suites") / f"{name}-{digest(needs)[:12]}"
+        self.environment = self.folder / "venv"
+        self.program = self.environment / "bin/python"
+        self.base = python
+
+    def prepare(self) -> None:
+        """The environment, and the package's sdist unpacked."""
+        if (self.folder / "ready").exists():
+            return
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self.folder.mkdir(parents=True)
+        requirement = f"{self.table['package']}=={self.table['version']}"
+        run([self.base, "-m", "venv", str(self.environment)])
+        pip = [str(self.program), "-m", "pip", "--disable-pip-version-check", "-q"]
+        run([*pip, "install", "--editable", str(ROOT), requirement, *self.table["needs"]])
+        if "pyargs" not in self.table:
+            source = ["--no-deps", "--no-binary", self.table["package"], "-d", str(self.folder)]
+            run([*pip, "download", *source, requirement])
+            with tarfile.open(next(self.folder.glob("*.tar.gz"))) as archive:
+                archive.extractall(self.folder / "sdist", filter="data")
+            (self.folder / "sdist").rename(self.folder / "unpacked")
+            for copy in (self.where / self.table["package"], self.where / "src"):
+                # the installed package is tested, with its extension modules, not the sources beside the tests
+                shutil.rmtree(copy, ignore_errors=True)
+        else:
+            (self.folder / "unpacked/empty").mkdir(parents=True)
+        (self.folder / "ready").touch()
+
+    @property
+    def where(self) -> Path:
+        return next(path for path in (self.folder / "unpacked").iterdir() if path.is_dir())
+
+    def files(self) -> list[str]:
+        base = self.where
+        if "pyargs" in self.table:
+            code = f"import importlib, pathlib; m = importlib.import_module({self.table['pyargs'] + '.tests'!r}); "
+            base = Path(output([str(self.program), "-c", code + "print(pathlib.Path(m.__path__[0]))"]))
+        ignored = {base / name for name in self.table.get("ignore", ())}
+        found = [path for pattern in self.table["tests"] for path in sorted(base.glob(pattern)) if path not in ignored]
+        return [str(path.relative_to(self.where)) if path.is_relative_to(self.where) else str(path) for path in found]
+
+    def slices(self) -> list[list[str]]:
+        files, size = self.files(), self.table.get("slice", 10)
+        return [files[i : i + size] for i in range(0, len(files), size)]
+
+    def result(self, files: list[str], side: str) -> Path:
+        return self.folder / f"{digest(files, self.table.get('arguments', []))[:12]}.{side}.json"
+
+    def run(self, files: list[str], side: str) -> None:
+        """One slice on one side; what became of each test is kept."""
+        junit = self.folder / f"{side}.xml"
+        junit.unlink(missing_ok=True)
+        command = [
+            str(self.program),
+            "-m",
+            "pytest",
+            "-q",
+            "-p",
+            "no:cacheprovider",
+            "--tb=short",
+            f"--junitxml={junit}",
+        ]
+        command += [*self.table.get("arguments", ()), *files]
+        environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
+        for name in ("PYTEST_ADDOPTS", "PYTHONPATH", "VIRTUAL_ENV"):
+            environment.pop(name, None)
+        with server(self.table.get("server"), self.folder) as port:
+            if port:
+                address = HOST if side == "guest" else "127.0.0.1"
+                command.append(f"--redis-url=redis://{address}:{port}/0")
+            if side == "guest":
+                command += ["--unikit", "--unikit-timeout", "900"]
+            start = time.monotonic()
+            with (self.folder / f"{side}.log").open("ab") as log:
+                log.write(f"\n==== {' '.join(command)}\n".encode())
+                log.flush()
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    subprocess.run(
+                        command, cwd=self.where, env=environment, stdout=log, stderr=log, timeout=LIMIT, check=False
+                    )
+        if not junit.exists():
+            print(f"{self.name}: no result on the {side}: {files}; see {self.folder / side}.log", flush=True)
+            return
+        value = {"files": files, "seconds": round(time.monotonic() - start), "tests": outcomes(junit)}
+        cache.store(self.result(files, side), json.dumps(value).encode())
+        print(
+            f"{self.name} {side}: {len(files)} files, {dict(Counter(o for o, _ in value['tests'].values()))}",
+            flush=True,
+        )
+
+
+def outcomes(junit: Path) -> dict[str, tuple[str, str]]:
+    """Test -> outcome and the first line of its message."""
+    found = {}
+    for case in ET.parse(junit).getroot().iter("testcase"):
+        outcome, message = "passed", ""
+        for part in case:
+            if part.tag in ("failure", "error", "skipped"):
+                outcome = {"failure": "failed", "error": "failed"}.get(part.tag, part.tag)
+                message = (part.get("message") or part.text or "").strip()[:300]
+                if outcome == "failed":
+                    break
+        found[f"{case.get('classname')}::{case.get('name')}"] = (outcome, message)
+    return found
+
+
+@contextlib.contextmanager
+def server(kind: str | None, folder: Path) -> Iterator[int]:
+    """A server on the host's loopback for the time of a slice; its port, 0 without one."""
+    if kind is None:
+        yield 0
+        return
+    program = shutil.which("redis-server")
+    if program is None:
+        sys.exit("error: redis-server is missing\nhint: apt install redis-server")
+    port = 16379
+    line = [program, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder)]
+    process = subprocess.Popen([*line, "--enable-debug-command", "yes"], stdout=subprocess.DEVNULL)
+    try:
+        time.sleep(1)
+        yield port
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def run(command: list[str]) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        sys.exit(f"error: {' '.join(command)} failed\n{done.stderr[-3000:]}")
+
+
+def output(command: list[str]) -> str:
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def report(suites: list[Suite]) -> str:
+    """The table, and below it every test that passed on the host alone, with the reason."""
+    lines = [
+        "# Suites of packages",
+        "",
+        "The packages' own tests by `benchmarks/suites.py`: the same files, environment and arguments with `pytest`",
+        "on the host and with `pytest --unikit` in a guest (TCG). Agreement is the share of what passes on the host",
+        "that passes in the guest; slices say how much of a suite was run. Tests that cannot pass in a guest are",
+        "listed with their reason and not counted.",
+        "",
+        "| suite | tests | host: passed, failed, skipped | guest: the same | excluded | agreement | slices |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    details: list[str] = []
+    for suite in suites:
+        if not (suite.folder / "ready").exists():
+            continue
+        row, differences = compare(suite)
+        lines.append(row)
+        if differences:
+            details += ["", f"## {suite.name} {suite.table['version']}", "", *differences]
+    return "\n".join([*lines, *details]) + "\n"
+
+
+def compare(suite: Suite) -> tuple[str, list[str]]:
+    excluded = [(re.compile(item["tests"]), item["reason"]) for item in suite.table.get("exclude", ())]
+    host: dict[str, Any] = {}
+    guest: dict[str, Any] = {}
+    done, slices = 0, suite.slices()
+    for files in slices:
+        both = [suite.result(files, side) for side in ("host", "guest")]
+        if all(path.exists() for path in both):
+            done += 1
+            host.update(json.loads(both[0].read_text())["tests"])
+            guest.update(json.loads(both[1].read_text())["tests"])
+    passed = [test for test, (outcome, _) in host.items() if outcome == "passed"]
+    lost = [test for test in passed if guest.get(test, ("absent", ""))[0] != "passed"]
+    why = {test: next((reason for pattern, reason in excluded if pattern.search(test)), "") for test in lost}
+    counted = len(passed) - sum(1 for reason in why.values() if reason)
+    unexplained = [test for test in lost if not why[test]]
+    share = f"{100 * (counted - len(unexplained)) / counted:.2f} %" if counted else "-"
+
+    def counts(tests: dict[str, Any]) -> str:
+        found = Counter(outcome for outcome, _ in tests.values())
+        return f"{found['passed']}, {found['failed']}, {found['skipped']}"
+
+    excluded_count = len(lost) - len(unexplained)
+    row = (
+        f"| {suite.name} {suite.table['version']} | {len(host)} | {counts(host)} | {counts(guest)} | {excluded_count} "
+    )
+    row += f"| {share} | {done} of {len(slices)} |"
+    reasons = Counter(reason for reason in why.values() if reason)
+    differences = [f"- excluded, {count}: {reason}" for reason, count in sorted(reasons.items())]
+    for test in unexplained:
+        outcome, message = guest.get(test, ("absent", ""))
+        differences.append(f"- `{test}` {outcome}: {' '.join(message.split())[:160]}")
+    return row, differences
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("names", nargs="*", help="suites; none: all")
+    parser.add_argument("--python", default=SYSTEM_PYTHON, help="the interpreter (default: the system's)")
+    parser.add_argument("--minutes", type=float, help="begin no slice after that many minutes")
+    parser.add_argument("--fresh", action="store_true", help="run slices again that are done")
+    parser.add_argument("--setup", action="store_true", help="only make the environments")
+    parser.add_argument("--report", type=Path, help="write the table")
+    chosen = parser.parse_args()
+    tables = tomllib.loads(SUITES.read_text())
+    unknown = sorted(set(chosen.names) - set(tables))
+    if unknown:
+        sys.exit(f"error: there is no suite {unknown[0]}\nhint: {', '.join(tables)}")
+    if chosen.report:
+        chosen.report.write_text(report([Suite(name, table, chosen.python) for name, table in tables.items()]))
+        return
+    start = time.monotonic()
+    for name in chosen.names or tables:
+        suite = Suite(name, tables[name], chosen.python)
+        suite.prepare()
+        for files in [] if chosen.setup else suite.slices():
+            for side in ("host", "guest"):
+                if chosen.minutes and time.monotonic() - start > 60 * chosen.minutes:
+                    return
+                if chosen.fresh or not suite.result(files, side).exists():
+                    suite.run(files, side)
+
+
+if __name__ == "__main__":
+    main()

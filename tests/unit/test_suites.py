@@ -1,0 +1,65 @@
+"""What benchmarks/suites.py says of a suite: counts of both sides, and every difference with its reason."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+PROGRAM = Path(__file__).resolve().parents[2] / "benchmarks/suites.py"
+
+
+@pytest.fixture(scope="module")
+def suites() -> Any:
+    spec = importlib.util.spec_from_file_location("suites", PROGRAM)
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+JUNIT = """<testsuites><testsuite>
+<testcase classname="t.A" name="good"/>
+<testcase classname="t" name="bad"><failure message="assert 1 == 2&#10;more">text</failure></testcase>
+<testcase classname="t" name="torn"><error message="no teardown"/></testcase>
+<testcase classname="t" name="not"><skipped message="why"/></testcase>
+</testsuite></testsuites>"""
+
+
+def test_outcomes_of_a_junit_file(suites: Any, tmp_path: Path) -> None:
+    (tmp_path / "o.xml").write_text(JUNIT)
+    found = suites.outcomes(tmp_path / "o.xml")
+    assert {test: outcome for test, (outcome, _) in found.items()} == {
+        "t.A::good": "passed", "t::bad": "failed", "t::torn": "failed", "t::not": "skipped",
+    }  # fmt: skip
+    assert found["t::bad"][1].startswith("assert 1 == 2")
+
+
+def test_differences_are_named_and_exclusions_are_not_counted(
+    suites: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("UNIKIT_CACHE", str(tmp_path))
+    table = {
+        "package": "p", "version": "1", "needs": [], "tests": [],
+        "exclude": [{"tests": "::forks", "reason": "starts a process"}],
+    }  # fmt: skip
+    suite = suites.Suite("p", table, "python")
+    suite.folder.mkdir(parents=True)
+    monkeypatch.setattr(suite, "slices", lambda: [["a"], ["b"]])
+    host = {"t::a": ["passed", ""], "t::b": ["passed", ""], "t::forks": ["passed", ""], "t::gone": ["passed", ""]}
+    host |= {"t::broken": ["failed", "here too"], "t::s": ["skipped", ""]}
+    guest = {**host, "t::forks": ["failed", "ENOSYS"], "t::b": ["failed", "no  luck"]}
+    del guest["t::gone"]
+    for side, tests in (("host", host), ("guest", guest)):
+        suite.result(["a"], side).write_text(json.dumps({"tests": tests}))
+    suite.result(["b"], "host").write_text(json.dumps({"tests": {"t::later": ["passed", ""]}}))  # one side alone
+    row, differences = suites.compare(suite)
+    assert row == "| p 1 | 6 | 4, 1, 1 | 1, 3, 1 | 1 | 33.33 % | 1 of 2 |"
+    assert differences == [
+        "- excluded, 1: starts a process",
+        "- `t::b` failed: no luck",
+        "- `t::gone` absent: ",
+    ]
