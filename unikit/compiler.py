@@ -16,8 +16,9 @@ import re
 import shutil
 import subprocess
 import tempfile
+import threading
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,6 +46,7 @@ KERNEL_FLAGS = (
 )
 WARNINGS = ("-Wall", "-Wextra", "-Werror")
 COMPILE_TIMEOUT = 300
+BASE = "/"  # where the compiler runs: debug information names the folder
 
 
 @dataclass(frozen=True)
@@ -103,9 +105,10 @@ class ObjectCache:
     """Objects by identity below a folder; `maps`: absolute prefixes to names that are the same on every machine."""
 
     def __init__(self, maps: dict[Path, str], folder: Path | None = None) -> None:
-        self.folder = folder or cache.folder("objects")
+        self.folder = (folder or cache.folder("objects")).absolute()
         self.folder.mkdir(parents=True, exist_ok=True)
         self.maps = maps
+        self.stop = threading.Event()
         self._hashes: dict[Path, str] = {}
 
     def compile(self, units: Sequence[Unit], jobs: int | None = None) -> tuple[list[Object], list[Failure]]:
@@ -115,7 +118,7 @@ class ObjectCache:
         return [r for r in results if isinstance(r, Object)], [r for r in results if isinstance(r, Failure)]
 
     def _one(self, unit: Unit) -> Object | Failure:
-        command = self._digest([version(), "-MD", unit.name, *map(self._portable, unit.flags)])
+        command = self._digest([version(), "-MD", BASE, unit.name, *map(self._portable, unit.flags)])
         record = self.folder / f"{command}.deps"
         try:
             path = self.folder / f"{self._identity(command, json.loads(record.read_text()))}.o"
@@ -123,13 +126,15 @@ class ObjectCache:
                 return Object(unit.name, unit.source, path)
         except (OSError, ValueError):
             pass
+        if self.stop.is_set():
+            raise CancelledError
         with tempfile.TemporaryDirectory(dir=self.folder) as work:
             out, deps = Path(work, "out.o"), Path(work, "out.d")
             line = [tool("gcc"), *unit.flags, *(f"-ffile-prefix-map={a}={b}" for a, b in self.maps.items())]
             line += ["-MD", "-MF", str(deps), "-c", str(unit.source), "-o", str(out)]
             try:
                 done = subprocess.run(
-                    line, capture_output=True, text=True, timeout=COMPILE_TIMEOUT, check=False
+                    line, capture_output=True, text=True, timeout=COMPILE_TIMEOUT, check=False, cwd=BASE
                 )
             except subprocess.TimeoutExpired:
                 return Failure(unit.name, f"the compiler took longer than {COMPILE_TIMEOUT} s")

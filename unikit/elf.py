@@ -5,23 +5,25 @@ from __future__ import annotations
 
 import io
 import struct
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any, BinaryIO
 
 from elftools.common.exceptions import ELFError
-from elftools.elf.dynamic import DynamicSegment
 from elftools.elf.elffile import ELFFile
 from elftools.elf.relocation import RelocationSection
 from elftools.elf.sections import SymbolTableSection
-from elftools.elf.segments import NoteSegment
 
 MAGIC = b"\x7fELF"
 HEADER = struct.Struct("<16sHHIQQQIHHHHHH")  # Elf64_Ehdr
 PROGRAM = struct.Struct("<IIQQQQQQ")  # Elf64_Phdr
-PT_LOAD, PT_DYNAMIC = 1, 2
+PT_LOAD, PT_DYNAMIC, PT_INTERP, PT_NOTE = 1, 2, 3, 4
 PF_X, PF_W = 1, 2
-DT_NULL, DT_RPATH, DT_RUNPATH = 0, 15, 29
+DT_NULL, DT_NEEDED, DT_STRTAB, DT_STRSZ, DT_SONAME, DT_RPATH, DT_RUNPATH = 0, 1, 5, 10, 14, 15, 29
+SHT_SYMTAB = 2
+MACHINES = {3: "EM_386", 40: "EM_ARM", 62: "EM_X86_64", 183: "EM_AARCH64", 243: "EM_RISCV"}
 DT_IGNORED = 0x6000000D  # DT_LOOS: in the range of the operating system, and glibc gives it no meaning
 
 
@@ -53,30 +55,99 @@ def read(path: Path) -> Elf:
 @lru_cache(maxsize=4096)
 def _read(path: Path, size: int, changed: int) -> Elf:
     with path.open("rb") as file:
-        elf = ELFFile(file)
-        soname, loader, build_id = "", None, ""
-        needed: list[str] = []
-        rpath: tuple[str, ...] = ()
-        runpath: tuple[str, ...] = ()
-        for segment in elf.iter_segments():
-            kind = segment["p_type"]
-            if kind == "PT_INTERP":
-                loader = segment.get_interp_name()
-            elif isinstance(segment, DynamicSegment):
-                for tag in segment.iter_tags():
-                    if tag.entry.d_tag == "DT_NEEDED":
-                        needed.append(tag.needed)
-                    elif tag.entry.d_tag == "DT_SONAME":
-                        soname = tag.soname
-                    elif tag.entry.d_tag == "DT_RPATH":
-                        rpath = tuple(p for p in tag.rpath.split(":") if p)
-                    elif tag.entry.d_tag == "DT_RUNPATH":
-                        runpath = tuple(p for p in tag.runpath.split(":") if p)
-            elif isinstance(segment, NoteSegment):
-                for note in segment.iter_notes():
-                    if note["n_type"] == "NT_GNU_BUILD_ID":
-                        build_id = note["n_desc"]
-        return Elf(elf["e_machine"], elf.elfclass, soname, tuple(needed), rpath, runpath, loader, build_id)
+        return _Reader(file).read()
+
+
+class _Reader:
+    """Reads the dynamic linker's view from a file: its headers, the dynamic section, the notes; nothing else."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.file = file
+        fields = self._unpack(HEADER, 0)
+        identity = fields[0]
+        if identity[:4] != MAGIC or identity[5] != 1:
+            raise ELFError("not a little-endian ELF file")
+        self.bits = 64 if identity[4] == 2 else 32
+        self.machine = MACHINES.get(fields[2], f"machine {fields[2]}")
+        self.programs: list[tuple[int, ...]] = []
+        if self.bits == 64 and fields[9] == PROGRAM.size:
+            table = self._bytes(fields[5], fields[10] * PROGRAM.size)
+            self.programs = list(PROGRAM.iter_unpack(table))
+
+    def _bytes(self, offset: int, size: int) -> bytes:
+        self.file.seek(offset)
+        data = self.file.read(size)
+        if len(data) != size:
+            raise ELFError("the file is cut off")
+        return data
+
+    def _unpack(self, form: struct.Struct, offset: int) -> tuple[Any, ...]:
+        return form.unpack(self._bytes(offset, form.size))
+
+    def _offset(self, address: int) -> int:
+        for kind, _, offset, start, _, size, _, _ in self.programs:
+            if kind == PT_LOAD and start <= address < start + size:
+                return offset + address - start
+        raise ELFError(f"nothing is mapped at {address:#x}")
+
+    def read(self) -> Elf:
+        loader, build_id = None, ""
+        tags: list[tuple[int, int]] = []
+        for kind, _, offset, _, _, size, _, _ in self.programs:
+            if kind == PT_INTERP:
+                loader = self._bytes(offset, size).split(b"\0")[0].decode()
+            elif kind == PT_DYNAMIC:
+                tags = list(struct.iter_unpack("<qQ", self._bytes(offset, size - size % 16)))
+            elif kind == PT_NOTE:
+                build_id = build_id or _build_id(self._bytes(offset, size))
+        end = next((i for i, (tag, _) in enumerate(tags) if tag == DT_NULL), len(tags))
+        found = dict(tags[:end])
+        strings = self._bytes(self._offset(found[DT_STRTAB]), found.get(DT_STRSZ, 0)) if DT_STRTAB in found else b""
+
+        def texts(wanted: int) -> list[str]:
+            places = [value for tag, value in tags[:end] if tag == wanted]
+            return [strings[p : strings.index(b"\0", p)].decode() for p in places]
+
+        try:
+            paths = [tuple(p for t in texts(tag) for p in t.split(":") if p) for tag in (DT_RPATH, DT_RUNPATH)]
+            names = tuple(texts(DT_NEEDED))
+            soname = (texts(DT_SONAME) or [""])[0]
+        except ValueError as error:
+            raise ELFError("a name ends nowhere") from error
+        return Elf(self.machine, self.bits, soname, names, paths[0], paths[1], loader, build_id)
+
+
+def _build_id(notes: bytes) -> str:
+    """The GNU build id among notes (gABI, "Note Section": name size, content size, type, both padded to 4)."""
+    at = 0
+    while at + 12 <= len(notes):
+        name, content, kind = struct.unpack_from("<III", notes, at)
+        start = at + 12 + -(-name // 4) * 4
+        if kind == 3 and notes[at + 12 : at + 12 + name] == b"GNU\0":
+            return notes[start : start + content].hex()
+        at = start + -(-content // 4) * 4
+    return ""
+
+
+def symbol_values(content: bytes | bytearray, names: Collection[str]) -> dict[str, int]:
+    """The values of some symbols of a linked file's symbol table; those that it does not have are left out."""
+    shoff, shnum = struct.unpack_from("<Q", content, 40)[0], struct.unpack_from("<H", content, 60)[0]
+    found: dict[str, int] = {}
+    wanted = {name.encode() + b"\0": name for name in names}
+    sections = [struct.unpack_from("<IIQQQQIIQQ", content, shoff + i * 64) for i in range(shnum)]
+    for _, kind, _, _, offset, size, link, _, _, _ in sections:
+        if kind != SHT_SYMTAB or link >= shnum:
+            continue
+        strings = bytes(content[sections[link][4] : sections[link][4] + sections[link][5]])
+        places = {}
+        for text, name in wanted.items():
+            at = -1
+            while (at := strings.find(text, at + 1)) >= 0:
+                places[at] = name
+        for at, _, _, _, value, _ in struct.iter_unpack("<IBBHQQ", content[offset : offset + size]):
+            if at in places:
+                found[places[at]] = value
+    return found
 
 
 @dataclass(frozen=True)
@@ -183,7 +254,7 @@ def slim(content: bytes) -> bytes:
 
 def _drop_search_path(content: bytearray, start: int, length: int, programs: list[tuple[int, ...]]) -> None:
     entries = [struct.unpack_from("<qQ", content, at) for at in range(start, start + length - 15, 16)]
-    table = next((value for tag, value in entries if tag == 5), None)  # DT_STRTAB
+    table = next((value for tag, value in entries if tag == DT_STRTAB), None)
     for index, (tag, value) in enumerate(entries):
         if tag == DT_NULL:
             break

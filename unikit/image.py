@@ -20,9 +20,9 @@ from pathlib import Path
 
 from elftools.common.exceptions import ELFError
 from elftools.elf.elffile import ELFFile
-from elftools.elf.sections import SymbolTableSection
 
 from unikit import cache, erofs, pack
+from unikit.elf import symbol_values
 from unikit.errors import ExitCode, UserError
 from unikit.manifest import Manifest
 
@@ -159,23 +159,16 @@ def _segments(body: bytes | bytearray) -> list[pack.Segment]:
 def _patch(body: bytearray, root_size: int, gap: int) -> int:
     """Tell the kernel where its root is; returns the physical address, the first page after the kernel's end and `gap`
     bytes."""
-    elf = ELFFile(io.BytesIO(bytes(body)))
-    table = elf.get_section_by_name(".symtab")
-    found = {}
-    if isinstance(table, SymbolTableSection):
-        for name in ("boot_image", "kernel_end"):
-            for symbol in table.get_symbol_by_name(name) or ():
-                found[name] = int(symbol["st_value"])
-    if len(found) == 2:
-        for segment in elf.iter_segments("PT_LOAD"):
-            offset = found["boot_image"] - segment["p_vaddr"]
-            if 0 <= offset <= segment["p_filesz"] - 24:
-                at = segment["p_offset"] + offset
-                if struct.unpack_from("<Q", body, at)[0] == BOOT_MAGIC:
-                    physical = found["kernel_end"] - KERNEL_VIRTUAL + gap
-                    physical += -physical % PAGE
-                    struct.pack_into("<QQ", body, at + 8, physical, root_size)
-                    return physical
+    found = symbol_values(body, ("boot_image", "kernel_end"))
+    for kind, _, place, address, _, size, _, _ in _program_headers(body):
+        offset = found.get("boot_image", 0) - address
+        if kind != PT_LOAD or len(found) != 2 or not 0 <= offset <= size - 24:
+            continue
+        if struct.unpack_from("<Q", body, place + offset)[0] == BOOT_MAGIC:
+            physical = found["kernel_end"] - KERNEL_VIRTUAL + gap
+            physical += -physical % PAGE
+            struct.pack_into("<QQ", body, place + offset + 8, physical, root_size)
+            return physical
     raise UserError("The kernel has no boot_image object for the root file system.", code=ExitCode.LINK)
 
 

@@ -67,9 +67,17 @@ class Plan:
     script: str
 
 
-def choose(imports: Iterable[str] | None, runtime: Runtime, *, tracing: bool = False) -> Plan:
-    """Compile and select, as `select.select` says. Raises UserError as `link`."""
-    components = compile_all(runtime)
+def choose(
+    imports: Iterable[str] | None,
+    runtime: Runtime,
+    components: list[Component] | None = None,
+    *,
+    tracing: bool = False,
+) -> Plan:
+    """Compile (unless `components` are there already) and select, as `select.select` says. Raises UserError as
+    `link`."""
+    if components is None:
+        components = compile_all(runtime)
     script = _script(sorted({table for component in components for table in component.tables}))
     given = [*re.findall(r"^\s*(\w+) = ", script, re.MULTILINE), *LIBGCC]
     return Plan(select.select(components, linker=given, imports=imports, tracing=tracing), script)
@@ -145,7 +153,7 @@ def join(plan: Plan) -> Kernel:
 # A piece of an object in the linker's map, and the output section that it is in (ld, -Map). Long names have a line of
 # their own.
 OUTPUT = re.compile(r"^(\S+)")
-PIECE = re.compile(r"^ +(?:\S+\s+)?0x[0-9a-f]+\s+0x([0-9a-f]+) (\S+)$")
+PIECE = re.compile(r"^ +(?:\S+\s+)?0x[0-9a-f]+\s+0x([0-9a-f]+) (\S.*)$")
 NOT_IN_FILE = ("/DISCARD/", ".bss", ".boot.bss", ".comment", ".debug", ".note", ".symtab", ".strtab", ".shstrtab")
 
 

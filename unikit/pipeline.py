@@ -7,16 +7,19 @@ the image of last time is the answer.
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
+import os
 import tempfile
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from unikit import (
     __version__,
     cache,
-    calls,
     elf,
     erofs,
     frozen,
@@ -35,7 +38,7 @@ from unikit import (
     symbols,
     whole,
 )
-from unikit.calls import Calls
+from unikit.component import Component
 from unikit.errors import ExitCode, UserError
 from unikit.image import Image
 from unikit.link import Kernel
@@ -44,10 +47,14 @@ from unikit.model import Imports, Mode, Natives, Pruned, Source, digest, digest_
 from unikit.progress import Progress
 from unikit.runtime import Runtime
 
+if TYPE_CHECKING:
+    from unikit.calls import Calls
+
 # What a guest gets beside its own image if neither the user nor the application says: room for CPython and a service.
 ROOM = 192  # MiB
 NETWORK = "_socket"
 NOT_COMPRESSED = "none"
+COMPILED = ("select", "link", "root", "image")  # stages that wait for the runtime's components
 
 
 @dataclass(frozen=True)
@@ -85,6 +92,7 @@ class Build:
 
     request: Request
     values: dict[str, Any] = field(default_factory=dict)
+    components: Future[list[Component]] | None = None  # the runtime, compiled while other stages run
 
     @property
     def source(self) -> Source:
@@ -105,6 +113,8 @@ class Build:
     def calls(self) -> Calls:
         """The system calls that the files can make: followed when first asked for, since no image depends on it."""
         if "calls" not in self.values:
+            from unikit import calls  # the disassembler is of no use to a plain build
+
             self.values["calls"] = calls.analyse(self.natives)
         value: Calls = self.values["calls"]
         return value
@@ -152,18 +162,35 @@ def _imports(build: Build) -> Imports:
 
 
 def _select(build: Build) -> link.Plan:
-    return link.choose(build.modules, Runtime(lwip_folder=build.request.lwip), tracing=build.request.tracing)
+    components = build.components.result() if build.components else None
+    return link.choose(
+        build.modules, Runtime(lwip_folder=build.request.lwip), components, tracing=build.request.tracing
+    )
 
 
 def _root(build: Build) -> Root:
     with tempfile.NamedTemporaryFile(dir=cache.folder("roots")) as file:
-        size = erofs.write(build.pruned.files, cast(BinaryIO, file))
+        out = _Hashed(cast(BinaryIO, file))
+        size = erofs.write(build.pruned.files, cast(BinaryIO, out))
         file.flush()
-        sha256 = digest_file(Path(file.name))
+        sha256 = out.sha256.hexdigest()
         path = cache.entry("roots", sha256, ".erofs")
         if not path.is_file():
-            cache.store(path, Path(file.name).read_bytes())
+            os.chmod(file.name, 0o644)
+            with contextlib.suppress(FileExistsError):
+                os.link(file.name, path)
     return Root(path, size, sha256)
+
+
+class _Hashed:
+    """A file that is written from its beginning to its end, and the hash of what was written."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.file, self.sha256 = file, hashlib.sha256()
+
+    def write(self, data: bytes) -> int:
+        self.sha256.update(data)
+        return self.file.write(data)
 
 
 def _image(build: Build) -> Image:
@@ -231,6 +258,19 @@ def run(request: Request, progress: Progress, last: str = "image") -> Build:
             hint="Stages: " + ", ".join(stage.name for stage in STAGES),
         )
     build = Build(request)
+    runtime = Runtime(lwip_folder=request.lwip)
+    with ThreadPoolExecutor(1) as pool:
+        if last in COMPILED:
+            build.components = pool.submit(link.compile_all, runtime)
+        try:
+            _run(build, progress, last)
+        except BaseException:
+            runtime.stop.set()
+            raise
+    return build
+
+
+def _run(build: Build, progress: Progress, last: str) -> None:
     for stage in STAGES:
         if stage.asked and stage.name != last:
             continue
@@ -244,14 +284,14 @@ def run(request: Request, progress: Progress, last: str = "image") -> Build:
     if last == "image" and build.source.settings.freeze:
         with progress.step("Booting it and freezing its memory"):
             settings = build.source.settings
-            made = frozen.make(build.values["image"], settings.cpu_level, progress, request.warm or settings.warm)
+            warm = build.request.warm or settings.warm
+            made = frozen.make(build.values["image"], settings.cpu_level, progress, warm)
             build.values["image"] = made
     if last == "image" and build.compression:
         with progress.step("Compressing it"):
             made = build.values["image"]
             in_use = (made.manifest.smallest - frozen.HEADROOM) << 20 if made.manifest.frozen else 0
             build.values["image"] = image.compress(made, build.compression, in_use=in_use)
-    return build
 
 
 def image_of(request: Request, progress: Progress) -> Image:

@@ -4,14 +4,17 @@ the imports that reading does not show. The application's own modules are not ru
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import tempfile
 from dataclasses import dataclass
+from typing import Any
 
+from unikit import cache
 from unikit.guesses import TESTS
 from unikit.hooks import packages
 from unikit.interpreter import TARGET, environment
-from unikit.model import Edge, EdgeKind, Module, ModuleKind
+from unikit.model import Edge, EdgeKind, Module, ModuleKind, digest, digest_file
 from unikit.walk import Walk
 
 DEADLINE = 60  # seconds for all imports together
@@ -32,6 +35,30 @@ def record(walk: Walk) -> Record:
     wanted = _wanted(walk)
     if not wanted:
         return Record()
+    known = cache.entry("recorded", _identity(walk, wanted), ".json")
+    try:
+        said = json.loads(known.read_text())
+    except (OSError, ValueError):
+        said = _run(walk, wanted)
+        if isinstance(said, str):
+            return Record(error=said)
+        cache.store(known, json.dumps(said).encode())
+    events = tuple((name, importer or "", f"{file}:{line}") for name, importer, file, line in said["events"])
+    return Record(events, frozenset(said["loaded"]))
+
+
+def _identity(walk: Walk, wanted: list[str]) -> str:
+    """What a run depends on: the interpreter, its folders of packages, and the files of the modules that reading has
+    found in them."""
+    python = walk.source.python
+    files = {str(m.path) for m in walk.loaded() if m.path and m.layer == "dependencies"}
+    files |= {str(python.executable), *map(str, python.site)}
+    states = [[name, status.st_size, status.st_mtime_ns] for name in sorted(files) for status in [os.stat(name)]]
+    return digest("record 1", digest_file(TARGET / "record.py"), str(python.path), wanted, states)
+
+
+def _run(walk: Walk, wanted: list[str]) -> dict[str, Any] | str:
+    """What the recorder says, or what went wrong."""
     python = walk.source.python.path
     with tempfile.TemporaryDirectory(prefix="unikit-") as folder:
         try:
@@ -41,14 +68,13 @@ def record(walk: Walk) -> Record:
             )  # fmt: skip
         except subprocess.TimeoutExpired:
             slow = f"importing {', '.join(wanted)} took more than {DEADLINE} s"
-            return Record(error=f"{slow}: computed imports may be missed")
+            return f"{slow}: computed imports may be missed"
     try:
-        said = json.loads(done.stdout.rpartition("\n")[2])
+        said: dict[str, Any] = json.loads(done.stdout.rpartition("\n")[2])
     except ValueError:
         last = (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]
-        return Record(error=f"importing {', '.join(wanted)} failed ({last}): computed imports may be missed")
-    events = tuple((name, importer or "", f"{file}:{line}") for name, importer, file, line in said["events"])
-    return Record(events, frozenset(said["loaded"]))
+        return f"importing {', '.join(wanted)} failed ({last}): computed imports may be missed"
+    return said
 
 
 def add(walk: Walk, record: Record) -> None:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import subprocess
 import tempfile
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from unikit import cache, paths, upstream
-from unikit.compiler import KERNEL_FLAGS, WARNINGS, ObjectCache, Unit, require, tool
+from unikit.compiler import KERNEL_FLAGS, WARNINGS, ObjectCache, Unit, require, tool, version
 from unikit.errors import ExitCode, UserError
+from unikit.model import digest, digest_file
 
 # Folders below runtimes/ that hold no components of kernels: headers, the host's side of the tests, and what is linked
 # into programs of its own, the vDSO and the unpacker of compressed images.
@@ -72,8 +75,9 @@ class Runtime:
 
     def __init__(self, folder: Path | None = None, lwip_folder: Path | None = None) -> None:
         self.folder = (folder or paths.RUNTIMES).resolve()
-        self._lwip = lwip_folder
-        self.generated = cache.folder("generated")
+        self._lwip = lwip_folder.absolute() if lwip_folder else None
+        self.generated = cache.folder("generated").resolve()
+        self.stop = threading.Event()  # set it to have a compilation end early, with CancelledError
 
     def units(self) -> tuple[list[Unit], ObjectCache]:
         """Everything to compile but the vDSO, and the cache to compile it with."""
@@ -99,10 +103,13 @@ class Runtime:
         names = self._generate("syscall_names.c", _call_names())
         units.append(Unit("generated/syscall_names", names, flags))
         objects = ObjectCache(maps)
+        objects.stop = self.stop
         vdso = self._vdso(objects)
         if vdso is not None:
-            text = _EMBED.format(path=vdso)
-            units.append(Unit("generated/vdso", self._generate("vdso.S", text), flags))
+            # by its name alone: the path of the cache is not to be in what is compiled
+            text = _EMBED.format(name=vdso.name)
+            embed = (*flags, "-I" + str(self.generated))
+            units.append(Unit("generated/vdso", self._generate("vdso.S", text), embed))
         return units, objects
 
     def unpacker(self, method: str) -> tuple[list[Unit], ObjectCache]:
@@ -160,6 +167,12 @@ class Runtime:
         ]
         if script.is_file():
             line += ["-T" if layout else "--version-script", str(script)]
+        parts = [digest_file(path) for path in (*(o.path for o in compiled), script) if path.is_file()]
+        made = cache.entry("vdso", digest(version(), line, parts), ".name")
+        with contextlib.suppress(OSError):
+            target = self.generated / made.read_text()
+            if target.is_file():
+                return target
         with tempfile.TemporaryDirectory(dir=self.generated) as work:
             out = Path(work, "vdso.so")
             line += [*(str(o.path) for o in compiled), "-o", str(out)]
@@ -173,6 +186,7 @@ class Runtime:
             subprocess.run([tool("strip"), "--strip-debug", str(out)], check=True, timeout=60)
             content = out.read_bytes()
         target = self.generated / f"vdso-{hashlib.sha256(content).hexdigest()[:16]}.so"
+        cache.store(made, target.name.encode())
         return target if target.is_file() else cache.store(target, content)
 
 
@@ -180,7 +194,7 @@ _EMBED = """    .section .rodata.vdso, "a", @progbits
     .balign 4096
     .globl vdso_start, vdso_end
 vdso_start:
-    .incbin "{path}"
+    .incbin "{name}"
 vdso_end:
     .balign 4096
     .section .note.GNU-stack, "", @progbits
