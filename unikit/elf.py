@@ -4,6 +4,7 @@ anything."""
 from __future__ import annotations
 
 import io
+import re
 import struct
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from elftools.elf.sections import SymbolTableSection
 MAGIC = b"\x7fELF"
 HEADER = struct.Struct("<16sHHIQQQIHHHHHH")  # Elf64_Ehdr
 PROGRAM = struct.Struct("<IIQQQQQQ")  # Elf64_Phdr
-PT_LOAD, PT_DYNAMIC, PT_INTERP, PT_NOTE = 1, 2, 3, 4
+PT_LOAD, PT_DYNAMIC, PT_INTERP, PT_NOTE, PT_GNU_EH_FRAME = 1, 2, 3, 4, 0x6474E550
 PF_X, PF_W = 1, 2
 DT_NULL, DT_NEEDED, DT_STRTAB, DT_STRSZ, DT_SONAME, DT_RPATH, DT_RUNPATH = 0, 1, 5, 10, 14, 15, 29
 SHT_SYMTAB = 2
@@ -213,12 +214,24 @@ def looked_up(path: Path) -> bytes:
             for relocation in section.iter_relocations()
             if relocation["r_info_type"] == RELATIVE
         }
+        if elf["e_type"] == "ET_EXEC":  # it has no relocations: any word may be a pointer
+            targets |= _words(elf)
         content, start = bytearray(text.data()), text["sh_addr"]
         for target in targets:
             if start <= target < start + len(content):
                 end = content.find(0, target - start)
                 content[target - start : end] = b" " * (end - (target - start))
         return b"\0" + bytes(content) + _runtime_names(elf)
+
+
+def _words(elf: ELFFile) -> set[int]:
+    """The aligned words of constant and initialised data."""
+    found: set[int] = set()
+    for section in elf.iter_sections():
+        if section.name.startswith((".rodata", ".data")) and section["sh_type"] != "SHT_NOBITS":
+            data = section.data()
+            found.update(word for (word,) in struct.iter_unpack("<Q", data[: len(data) // 8 * 8]))
+    return found
 
 
 def _runtime_names(elf: ELFFile) -> bytes:
@@ -231,12 +244,31 @@ def _runtime_names(elf: ELFFile) -> bytes:
     return b""
 
 
-def slim(content: bytes) -> bytes:
+# What a file imports or exports that unwinds stacks by tables, or hands them to somebody who does.
+UNWINDERS = re.compile(
+    rb"\0(_Unwind_\w+|__cxa_(throw|rethrow|begin_catch|allocate_exception)|__gxx_personality_v0|__gcc_personality_v0"
+    rb"|rust_eh_personality|dl_iterate_phdr|_dl_find_object|__register_frame(_info)?|backtrace)\0"
+)
+
+
+def unwinds(path: Path) -> bool:
+    """Whether a file throws or catches exceptions, or walks stacks, by unwind tables; true where it cannot be known."""
+    with path.open("rb") as file:
+        try:
+            table = ELFFile(file).get_section_by_name(".dynstr")
+            return table is None or UNWINDERS.search(table.data()) is not None
+        except ELFError:
+            return True
+
+
+def slim(content: bytes, *, unwind: bool = True) -> bytes:
     """An ELF file without what no segment holds: section headers, symbol table and debug information.
 
     Nothing that is mapped changes but the file header, so that no file is damaged by it, whatever tools made it. The
     build id and the dynamic symbols are in segments and stay. A search path that names folders of the build machine
-    (no $ORIGIN in it) is taken out of the dynamic section: in the guest it only costs failed look-ups."""
+    (no $ORIGIN in it) is taken out of the dynamic section: in the guest it only costs failed look-ups.
+
+    `unwind` False: without unwind tables as well (.eh_frame), where they stand at the end of a segment."""
     fields = list(HEADER.unpack_from(content))
     offset, count, size = fields[5], fields[10], fields[9]
     if fields[0][:5] != MAGIC + b"\x02" or size != PROGRAM.size:
@@ -249,7 +281,48 @@ def slim(content: bytes) -> bytes:
     for kind, _, start, _, _, length, _, _ in programs:
         if kind == PT_DYNAMIC:
             _drop_search_path(slimmed, start, length, programs)
-    return bytes(slimmed)
+    return bytes(slimmed) if unwind else _without_unwind_tables(content, bytes(slimmed), programs)
+
+
+def _without_unwind_tables(original: bytes, slimmed: bytes, programs: list[tuple[int, ...]]) -> bytes:
+    """Ends the segment that ends with the tables at their start, and moves up what follows; no address changes.
+
+    A header of four zeros is left of them, of a version that no unwinder reads. What does not look as linkers lay it
+    out stays as it is."""
+    tables = [
+        section
+        for section in ELFFile(io.BytesIO(original)).iter_sections()
+        if section.name in (".eh_frame", ".eh_frame_hdr") and section["sh_size"]
+    ]
+    if not tables:
+        return slimmed
+    first, last = min(s["sh_offset"] for s in tables), max(s["sh_offset"] + s["sh_size"] for s in tables)
+    loads = [p for p in programs if p[0] == PT_LOAD]
+    kept = first + 4
+    holder = next((p for p in loads if p[2] <= first and last == p[2] + p[5] and p[5] == p[6]), None)
+    if holder is None or last - first > sum(s["sh_size"] + 64 for s in tables):
+        return slimmed
+    step = max(p[7] for p in loads)
+    behind = min((p[2] for p in loads if p[2] >= last), default=len(slimmed))
+    moved = (behind - kept) // step * step if behind < len(slimmed) else behind - kept
+    if moved <= 0 or any(first < p[2] < last for p in programs if p[0] not in (PT_LOAD, PT_GNU_EH_FRAME)):
+        return slimmed
+    result = bytearray(slimmed[: behind - moved] + slimmed[behind:])
+    result[first:kept] = bytes(4)
+    offset = HEADER.unpack_from(slimmed)[5]
+    for index, (kind, flags, start, *rest, align) in enumerate(programs):
+        address, physical, size, memory = rest
+        if kind == PT_GNU_EH_FRAME:
+            start, size, memory = first, 4, 4
+            address = physical = holder[3] + first - holder[2]
+        elif (kind, start, size) == (PT_LOAD, holder[2], holder[5]):
+            size = memory = kept - start
+        elif start >= behind:
+            start -= moved
+        PROGRAM.pack_into(
+            result, offset + index * PROGRAM.size, kind, flags, start, address, physical, size, memory, align
+        )
+    return bytes(result)
 
 
 def _drop_search_path(content: bytearray, start: int, length: int, programs: list[tuple[int, ...]]) -> None:

@@ -13,7 +13,7 @@ from unikit.choices import rule_of
 from unikit.hooks import stdlib
 from unikit.live import absolute
 from unikit.model import AppKind, Edge, EdgeKind, Module, ModuleKind
-from unikit.scanner import Scanned, Scope
+from unikit.scanner import Flag, Import, Scanned, Scope
 
 if TYPE_CHECKING:
     from unikit.walk import Walk
@@ -142,8 +142,6 @@ def extension(walk: Walk, module: Module, path: Path) -> None:
                 walk.want(module, name, edge)
                 break
             name = name.rpartition(".")[0]
-    if b"strptime" in content:  # datetime.strptime() imports it from C
-        walk.want(module, "_strptime", edge)
     for match in sorted(set(re.findall(rb"\x00([a-z_][a-z_0-9]{2,30}(?:\.[a-z_][a-z_0-9]{1,30})?)(?=\x00)", content))):
         name = match.decode()
         if name.partition(".")[0] in walk.source.python.stdlib_names and name.partition(".")[0] not in stdlib.TOOLS:
@@ -159,6 +157,11 @@ def from_c(walk: Walk, module: Module) -> None:
         for name in (*stdlib.FROM_C.get(module.name, ()), *stdlib.WITH.get(module.name, ())):
             if walk.finder.find(name):
                 walk.want(module, name, edge)
+        if module.name in stdlib.FROM_C_FUNCTION:
+            function, name = stdlib.FROM_C_FUNCTION[module.name]
+            flags = Flag.CONDITIONAL | Flag.LAZY
+            wanted = Scope((function,), imports=(Import(0, 0, name, None, flags, function.lstrip("@")),))
+            walk.live.add(module, Scanned(scopes=(wanted,)))
         if module.name == "sysconfig" and walk.finder.find(walk.source.python.sysconfig_data):
             walk.want(module, walk.source.python.sysconfig_data, edge)
         if module.name in stdlib.DECODERS:

@@ -103,10 +103,13 @@ def write_packed(
         components=tuple(sorted({*manifest.components, *packed.components})),
         loaded_sha256=_segments_hash(body, _program_headers(body), packed.package),
     )
-    return _write(body, packed.address, {PACKAGE_SECTION: packed.package, **(more or {})}, manifest, out)
+    parts = {PACKAGE_SECTION: packed.package, **(more or {})}
+    return _write(body, packed.address, parts, manifest, out, pack.ALIGNED)
 
 
-def _write(body: bytearray, physical: int, parts: Mapping[str, bytes], manifest: Manifest, out: Path) -> Image:
+def _write(
+    body: bytearray, physical: int, parts: Mapping[str, bytes], manifest: Manifest, out: Path, align: int = PAGE
+) -> Image:
     """An ELF file with more sections: the first of `parts`, which is loaded at `physical`, the manifest, the others."""
     (name, content), *more = parts.items()
     phoff, shoff = struct.unpack_from("<QQ", body, 32)
@@ -118,11 +121,11 @@ def _write(body: bytearray, physical: int, parts: Mapping[str, bytes], manifest:
     names_at, names_size = sections[shstrndx][4], sections[shstrndx][5]
     names = bytes(body[names_at : names_at + names_size])
 
-    body += b"\0" * (-len(body) % PAGE)
+    body += b"\0" * (-len(body) % align)
     at = len(body)
     struct.pack_into(
         *("<IIQQQQQQ", body, phoff + phnum * PHDR_SIZE, PT_LOAD, PF_R, at),
-        *(physical, physical, len(content), len(content), PAGE),
+        *(physical, physical, len(content), len(content), align),
     )
     tail = bytearray()
     sections.append([len(names), SHT_PROGBITS, 0, 0, at, len(content), 0, 0, 1, 0])

@@ -32,6 +32,7 @@ MAGIC = 0x7A74696B696E75  # "unikitz"
 HEADER = struct.Struct("<QQQII")  # magic, size, checksum, entry, number of segments
 SEGMENT = struct.Struct("<QQQQ")  # address, length, offset, size
 CHECKED_FROM = 24  # the checksum is over what follows it
+ALIGNED = 512  # in the file: no page of it is mapped. Leaves room for a program header
 LOWEST = 0x100000  # below is the firmware's memory
 # Room for the unpacker that whoever lays out segments can leave between two of them.
 ROOM = 512 << 10
@@ -195,7 +196,7 @@ def _link(components: Sequence[Component], base: int, package: int, size: int) -
         layout.write_text(_script(base, package, size))
         line = [tool("ld"), "-nostdlib", "-static", "--gc-sections", "--build-id=none", "--strip-all"]
         line += ["--no-warn-rwx-segments"]
-        line += ["-z", "max-page-size=4096", "-z", "noexecstack", "--fatal-warnings", "-T", str(layout)]
+        line += ["-z", f"max-page-size={ALIGNED}", "-z", "noexecstack", "--fatal-warnings", "-T", str(layout)]
         line += [*(str(c.path) for c in components), libgcc(), "-o", str(out)]
         done = subprocess.run(line, capture_output=True, text=True, timeout=120, check=False)
         if done.returncode:

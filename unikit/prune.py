@@ -32,6 +32,8 @@ from unikit.walk import MAIN as MAIN_MODULE
 IMPORT_SYSTEM = "<frozen importlib._bootstrap>"
 # Large sets of which a program uses a few: a traced image has those that the run has used.
 COLLECTIONS = ("/usr/share/zoneinfo/", *(f"{folder}/" for folder in map(str, layout.TERMINFO)))
+# They unwind by nature; whether the tables of the other files are needed depends on these.
+UNWINDERS = ("libgcc_s.so.1", "libc.so.6", "ld-linux-x86-64.so.2")
 
 
 def prune(natives: Natives) -> Pruned:
@@ -66,10 +68,14 @@ def _everything(natives: Natives) -> Iterator[ImageFile]:
 
 
 def _elves(natives: Natives) -> Iterator[ImageFile]:
+    """The C library and libgcc unwind where a thread ends, and do without the tables of others there. So these are in
+    the image only if another file unwinds as well: one that throws exceptions, or prints its own stack."""
+    unwind = any(elf.unwinds(file.host) for file in natives.files if file.soname not in UNWINDERS)
     for library in natives.files:
-        path = cache.entry("elf", digest("slim 1", digest_file(library.host)))
+        keep = unwind or library.soname in UNWINDERS
+        path = cache.entry("elf", digest("slim 2", keep, digest_file(library.host)))
         if not path.exists():
-            cache.store(path, elf.slim(library.host.read_bytes()), 0o755)
+            cache.store(path, elf.slim(library.host.read_bytes(), unwind=keep), 0o755)
         yield ImageFile(library.guest, FileKind.FILE, 0o755, library.layer, path)
 
 

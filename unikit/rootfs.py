@@ -9,11 +9,13 @@ from dataclasses import dataclass
 
 from unikit.erofs import (
     BLOCK,
+    CHUNKS,
     COMPACT,
     DIRENT,
     EXTENDED,
     FLAT_INLINE,
     FLAT_PLAIN,
+    HOLE,
     MAGIC,
     SLOT,
     SUPERBLOCK,
@@ -28,8 +30,8 @@ DEEPEST = 64  # folders in each other: more is damage
 
 @dataclass(frozen=True)
 class Entry:
-    """A file, folder or link. `taken` are the bytes that it takes: whole blocks, 0 where a file before it has the same
-    content and so the same blocks."""
+    """A file, folder or link. `taken` are the bytes that it takes: whole blocks, without its holes, 0 where a file
+    before it has the same content and so the same blocks."""
 
     path: str  # absolute
     kind: FileKind
@@ -63,12 +65,11 @@ class _Reader:
         yield from sorted(self._below(self.root, "", 0), key=lambda entry: entry.path)
 
     def _below(self, number: int, path: str, depth: int) -> Iterator[Entry]:
-        mode, content, address = self._inode(number)
+        mode, content, address, taken = self._inode(number)
         kind = KINDS[stat.S_IFMT(mode)]
-        taken = 0
-        if address and address not in self.seen and content:
-            self.seen.add(address)
-            taken = -(-len(content) // BLOCK) * BLOCK
+        if address in self.seen:
+            taken = 0
+        self.seen.add(address)
         yield Entry(path or "/", kind, stat.S_IMODE(mode), content, taken)
         if kind is FileKind.DIRECTORY:
             if depth > DEEPEST:
@@ -77,8 +78,8 @@ class _Reader:
                 if name not in (".", ".."):
                     yield from self._below(child, f"{path}/{name}", depth + 1)
 
-    def _inode(self, number: int) -> tuple[int, memoryview, int]:
-        """Mode, content, and the first block of content that does not stand behind the inode."""
+    def _inode(self, number: int) -> tuple[int, memoryview, int, int]:
+        """Mode, content, and of content that does not stand behind the inode the first block and the bytes taken."""
         at = number * SLOT
         layout = int.from_bytes(self.data[at : at + 2], "little")
         if layout & 1:
@@ -88,13 +89,27 @@ class _Reader:
             fields = COMPACT.unpack_from(self.data, at)
             mode, size, address, end = fields[2], fields[4], fields[6], at + COMPACT.size
         place = layout >> 1 & 7
+        if place == CHUNKS:
+            content, blocks = self._chunks(size, end)
+            return mode, content, min(blocks, default=0), len(blocks) * BLOCK
         if place not in (FLAT_PLAIN, FLAT_INLINE):
             raise ValueError("a layout that we do not write")
         start = end if place == FLAT_INLINE else address * BLOCK
         content = self.data[start : start + size]
         if len(content) != size:
             raise ValueError("content beyond the end")
-        return mode, content, 0 if place == FLAT_INLINE else address
+        if place == FLAT_INLINE or not size:
+            return mode, content, 0, 0
+        return mode, content, address, -(-size // BLOCK) * BLOCK
+
+    def _chunks(self, size: int, at: int) -> tuple[memoryview, list[int]]:
+        """The content of a file whose blocks are listed at `at`, and those that are not holes."""
+        addresses = struct.unpack_from(f"<{-(-size // BLOCK)}I", self.data, at)
+        if any(a != HOLE and (a + 1) * BLOCK > len(self.data) for a in addresses):
+            raise ValueError("content beyond the end")
+        parts = (b"" if a == HOLE else self.data[a * BLOCK : (a + 1) * BLOCK] for a in addresses)
+        content = b"".join(bytes(part).ljust(BLOCK, b"\0") for part in parts)[:size]
+        return memoryview(content), [a for a in addresses if a != HOLE]
 
     @staticmethod
     def _names(content: memoryview) -> Iterator[tuple[int, str]]:

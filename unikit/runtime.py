@@ -63,7 +63,7 @@ DECODERS = {
         # one variant of each decoder, the smaller one: the other is no faster for what images hold
         (
             *("-DHUF_FORCE_DECOMPRESS_X1", "-DZSTD_FORCE_DECOMPRESS_SEQUENCES_SHORT", "-DZSTD_DISABLE_ASM"),
-            *("-DZSTD_TRACE=0", "-DZSTD_STRIP_ERROR_STRINGS"),
+            *("-DDYNAMIC_BMI2=0", "-DZSTD_TRACE=0", "-DZSTD_STRIP_ERROR_STRINGS"),
         ),
     ),
     "lz4": Decoder(upstream.LZ4, ("lib/lz4.c", "lib/xxhash.c"), ("lib",), ("-DLZ4_HEAPMODE=0", "-DXXH_NAMESPACE=LZ4_")),

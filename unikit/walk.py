@@ -147,7 +147,7 @@ class Walk:
 
     def _edge(self, module: Module, item: Import) -> Edge:
         conditional = bool(item.flags & (Flag.CONDITIONAL | Flag.GUARDED))
-        evidence = (f"{module.path}:{item.line}",)
+        evidence = (f"{module.path}:{item.line}" if item.line else "C",)
         return Edge(EdgeKind.IMPORTS, conditional, bool(item.flags & Flag.LAZY), "static", evidence)
 
     def _follow_import(self, module: Module, item: Import) -> None:

@@ -22,6 +22,8 @@ def test_everything_is_read_back() -> None:
     files = [
         ImageFile("/bin/tool", FileKind.FILE, 0o755, "app", b"x" * 10000),
         ImageFile("/bin/same", FileKind.FILE, 0o644, "app", b"x" * 10000),
+        ImageFile("/sparse", FileKind.FILE, 0o644, "app", b"y" + bytes(40000) + b"z"),
+        ImageFile("/sparse too", FileKind.FILE, 0o644, "app", b"y" + bytes(40000) + b"z"),
         ImageFile("/empty", FileKind.FILE, 0o644, "app"),
         ImageFile("/link", FileKind.SYMLINK, 0o777, "app", target="bin/tool"),
         ImageFile("/tmp", FileKind.DIRECTORY, 0o1777, "app"),
@@ -35,6 +37,7 @@ def test_everything_is_read_back() -> None:
         content = b"" if file.kind is FileKind.DIRECTORY else bytes(entry.content)
         assert (entry.kind, entry.mode, content) == (file.kind, file.mode, expected)
     assert sorted(found[p].taken for p in ("/bin/tool", "/bin/same")) == [0, 12288]  # one content, counted once
+    assert sorted(found[p].taken for p in ("/sparse", "/sparse too")) == [0, 8192]
 
 
 @pytest.mark.parametrize("content", [b"", b"\0" * 8192])

@@ -52,6 +52,8 @@ FROM_C: dict[str, tuple[str, ...]] = {
     "select": (),
     "zlib": (),
 }
+# the same, in one function of the C module that somebody has to use
+FROM_C_FUNCTION = {"time": ("strptime", "_strptime"), "_datetime": ("@strptime", "_strptime")}
 
 # tools for people: what the standard library imports of these inside functions is not followed
 TOOLS = frozenset({
@@ -61,10 +63,7 @@ TOOLS = frozenset({
 
 # names that call for a module without importing it, in the application's code and in that of packages
 APP_WORDS = {"breakpoint": "pdb"}
-WORDS = {
-    "CapsuleType": "_socket", "strptime": "_strptime", "popen": "subprocess", "warn": "linecache",
-    "filterwarnings": "re",
-}  # fmt: skip
+WORDS = {"CapsuleType": "_socket", "filterwarnings": "re", "warn": "linecache"}
 
 # An application that imports one of these itself lets people type Python: any module of the standard library may be
 # asked for, but for what needs a screen, a package index or a source tree
@@ -85,9 +84,8 @@ CUT = frozenset({
     ("importlib._bootstrap_external", "importlib.metadata"), ("importlib._bootstrap_external", "importlib.readers"),
     ("zipimport", "importlib.readers"),
     ("types", "_socket"),  # types.CapsuleType is the type of something in it: see WORDS
-    ("os", "subprocess"),  # os.popen(): see WORDS
-    # how a warning is told if these are there; whoever filters or makes warnings brings them, see WORDS
-    ("warnings", "linecache"), ("warnings", "re"), ("warnings", "traceback"), ("warnings", "tracemalloc"),
+    # how a warning is told if these are there, and filters by pattern: see WORDS
+    ("warnings", "linecache"), ("warnings", "traceback"), ("warnings", "tracemalloc"), ("warnings", "re"),
     # on other systems only
     ("platform", "socket"), ("platform", "plistlib"), ("platform", "winreg"), ("platform", "_wmi"),
     ("warnings", "tracemalloc"),  # where allocations were traced somebody imported it
@@ -107,7 +105,6 @@ WITH = {
     "importlib.metadata": ("importlib.readers",),
     "pkgutil": ("importlib.readers",),
     "zipfile": ("encodings.cp437",),  # names in archives of old, in every directory that is read
-    **dict.fromkeys(("mailbox", "ssl", "xmlrpc.client"), ("_strptime",)),  # time.strptime() imports it from C
     "dbm": ("dbm.dumb",),  # asked for by name, after those that need libraries
 }
 

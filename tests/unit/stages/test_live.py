@@ -150,9 +150,9 @@ def test_the_graph_is_the_same_whatever_the_order_of_sets(workshop: Workshop) ->
 
 
 def test_what_a_table_takes_from_elsewhere_is_looked_up_at_once(workshop: Workshop) -> None:
-    """Nobody uses X, and yet q's __getattr__ runs when p is imported; p.g is only named."""
+    """Nobody uses the tables, and yet q's __getattr__ runs when p is imported; a function is only named."""
     workshop.packages({
-        "p.py": "import q\ndef g():\n    import csv\nX = {1: q.lazy}\nY = [g]\n",
+        "p.py": "import q\ndef nobody_calls():\n    import csv\nUNUSED_1 = {1: q.lazy}\nUNUSED_2 = [nobody_calls]\n",
         "q.py": "def __getattr__(name):\n    if name == 'lazy':\n        import colorsys\n        return colorsys\n",
     })  # fmt: skip
     names = workshop.names(workshop.app(main="import p"))

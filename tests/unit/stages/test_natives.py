@@ -151,6 +151,9 @@ def test_search_order(tmp_path: Path) -> None:
     assert place() == "default"
 
 
+EH_FRAME = 0x6474E550
+
+
 def test_slimming_keeps_what_is_mapped(found: Natives) -> None:
     for library in found.files:
         before = library.host.read_bytes()
@@ -163,6 +166,32 @@ def test_slimming_keeps_what_is_mapped(found: Natives) -> None:
                 )
                 assert differing <= 8 * 2  # at most the tags of two search paths
         assert elves.segments(before) == elves.segments(after)
+
+
+def test_without_unwind_tables_all_else_stays_at_its_address(found: Natives) -> None:
+    smaller = 0
+    for library in found.files:
+        before = elf.slim(library.host.read_bytes())
+        after = elf.slim(library.host.read_bytes(), unwind=False)
+        smaller += len(after) < len(before)
+        for old, new in zip(elves.segments(before), elves.segments(after), strict=True):
+            kind, _, offset, address, _, size, memory, align = new
+            if kind == EH_FRAME and new != old:
+                assert after[offset : offset + size] == bytes(4)
+                continue
+            assert (kind, address, align) == (old[0], old[3], old[7]) and size <= old[5]
+            assert size == old[5] or (kind == elf.PT_LOAD and memory == size == old[5] - (old[6] - memory))
+            assert kind != elf.PT_LOAD or (address - offset) % align == 0
+            end = size - 4 if size < old[5] else size
+            if kind == elf.PT_LOAD and offset:  # the first one holds the program headers
+                assert after[offset : offset + end] == before[old[2] : old[2] + end]
+    assert smaller >= 5
+
+
+def test_who_unwinds_is_known_by_its_symbols(found: Natives, tmp_path: Path) -> None:
+    files = {library.soname: elf.unwinds(library.host) for library in found.files}
+    assert files["libc.so.6"] and not files["libm.so.6"] and not files[found.program.soname]
+    assert elf.unwinds(elves.write(tmp_path / "lib.so")), "a file that says nothing may"
 
 
 def test_slimming_takes_search_paths_of_the_build_machine_out(tmp_path: Path) -> None:
