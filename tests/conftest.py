@@ -19,6 +19,7 @@ RUNTIME = Path(__file__).resolve().parent / "runtime"
 
 if os.environ.pop(MARK, None):
     os.environ.pop("LD_PRELOAD", None)
+    del os.RTLD_DEEPBIND  # libasan ends a program that loads a library so; capstone does without where there is none
     SANITIZED = True
 else:
     SANITIZED = False
