@@ -10,9 +10,10 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from unikit import cache, upstream
-from unikit.compiler import KERNEL_FLAGS
-from unikit.runtime import DECODERS, NOT_COMPONENTS
+from unikit import cache
+from unikit.kernel import upstream
+from unikit.kernel.compiler import KERNEL_FLAGS
+from unikit.kernel.runtime import DECODERS, NOT_COMPONENTS
 
 ROOT = Path(__file__).resolve().parent.parent
 RUNTIMES = ROOT / "runtimes"

@@ -26,8 +26,9 @@ from pathlib import Path
 
 import linux_guest
 
-from unikit import machine, pipeline, progress
-from unikit.boot import TCG_TUNABLES
+from unikit import pipeline, progress
+from unikit.vm import machine
+from unikit.vm.boot import TCG_TUNABLES
 
 ROOT = Path(__file__).resolve().parent.parent
 PATIENCE = 90.0

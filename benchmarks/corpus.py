@@ -30,7 +30,8 @@ from typing import Any
 import corpus_peer
 import corpus_report
 
-from unikit import cache, imports, paths, source
+from unikit import cache, paths
+from unikit.analysis import imports, source
 from unikit.model import Module, ModuleKind, digest, digest_file
 
 if sys.version_info >= (3, 11):

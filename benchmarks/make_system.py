@@ -18,10 +18,12 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from unikit import image, machine, pipeline, progress, shared
-from unikit.boot import TCG_TUNABLES
-from unikit.image import Image
-from unikit.runtime import DECODERS
+from unikit import pipeline, progress
+from unikit.image import image
+from unikit.image.image import Image
+from unikit.kernel.runtime import DECODERS
+from unikit.vm import machine, shared
+from unikit.vm.boot import TCG_TUNABLES
 
 LARGEST = 8192  # MiB that a guest may be given
 

@@ -1,12 +1,12 @@
 """Guests for tests: built, booted in the background, spoken to over their report channel, always ended.
 
-    with start(app, memory=64, ports=[8080]) as guest:
-        guest.wait_listening(8080)
-        ... guest.port(8080) ... guest.memory() ...
-        assert guest.stop() == 143
+with start(app, memory=64, ports=[8080]) as guest:
+    guest.wait_listening(8080)
+    ... guest.port(8080) ... guest.memory() ...
+    assert guest.stop() == 143
 
-    result = run(app)           # to its end
-    result.status, result.console, result.log
+result = run(app)           # to its end
+result.status, result.console, result.log
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from pathlib import Path
 from typing import Any
 
 from tests import images
-from unikit import boot, machine, ports
-from unikit.boot import TCG_TUNABLES
-from unikit.image import Image
-from unikit.supervisor import Channels, find_qemu
+from unikit.image.image import Image
 from unikit.testing.guest import DEADLINE, Guest, Result
+from unikit.vm import boot, machine, ports
+from unikit.vm.boot import TCG_TUNABLES
+from unikit.vm.supervisor import Channels, find_qemu
 
 __all__ = ["DEADLINE", "Guest", "Result", "claim", "run", "start", "stopped_for"]
 

@@ -10,9 +10,11 @@ from typing import BinaryIO, cast
 
 from elftools.elf.elffile import ELFFile
 
-from unikit import __version__, cache, erofs, image, layout, link, pipeline, progress
-from unikit.image import Image
-from unikit.manifest import Manifest
+from unikit import __version__, cache, pipeline, progress
+from unikit.image import erofs, image, layout
+from unikit.image.image import Image
+from unikit.image.manifest import Manifest
+from unikit.kernel import link
 from unikit.model import BootSettings, FileKind, ImageFile, digest, digest_file
 
 LIBRARIES = (Path("/lib/x86_64-linux-gnu"), Path("/lib64"), Path("/usr/lib/x86_64-linux-gnu"))
@@ -50,9 +52,7 @@ def build_program(folder: Path, compression: str | None = None) -> Image:
     return assemble(folder.name, program, compression=compression)
 
 
-def assemble(
-    name: str, program: Path, arguments: tuple[str, ...] = (), compression: str | None = None
-) -> Image:
+def assemble(name: str, program: Path, arguments: tuple[str, ...] = (), compression: str | None = None) -> Image:
     """An image that runs one ELF program of the host."""
     files = [ImageFile("/app/main", FileKind.FILE, 0o755, "app", program)]
     files += [ImageFile(g, FileKind.FILE, 0o755, "runtime", h) for g, h in sorted(needed(program).items())]

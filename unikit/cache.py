@@ -11,13 +11,17 @@ import tempfile
 from pathlib import Path
 
 
+def root() -> Path:
+    """The folder of all entries."""
+    if named := os.environ.get("UNIKIT_CACHE"):
+        return Path(named)
+    home = os.environ.get("XDG_CACHE_HOME")
+    return (Path(home) if home else Path.home() / ".cache") / "unikit"
+
+
 def folder(kind: str) -> Path:
     """The folder of one kind of entry (`pyc`, `elf`, `objects` ...), made where it is not there yet."""
-    base = os.environ.get("UNIKIT_CACHE")
-    if not base:
-        home = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
-        base = os.path.join(home, "unikit")
-    path = Path(base) / kind
+    path = root() / kind
     path.mkdir(parents=True, exist_ok=True)
     return path
 

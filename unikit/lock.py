@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from unikit import cache
+from unikit.analysis.finder import Finder
+from unikit.analysis.source import LOCK as NAME
 from unikit.errors import ExitCode, UserError
-from unikit.finder import Finder
 from unikit.model import AppKind, Source
-from unikit.source import LOCK as NAME
 
 if sys.version_info >= (3, 11):
     import tomllib

@@ -1,11 +1,13 @@
-"""Where things are: the project's own data folders, and the user's cache."""
+"""Where the project's own files are."""
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+
+# Programs that other interpreters run, on the build machine and in the guest.
+TARGET = Path(__file__).resolve().parent / "target"
 
 
 def _folder(name: str) -> Path:
@@ -17,12 +19,3 @@ def _folder(name: str) -> Path:
 RUNTIMES = _folder("runtimes")
 TEMPLATES = _folder("templates")
 MACHINES = _folder("qemu")
-
-
-def cache() -> Path:
-    """`$UNIKIT_CACHE`, else `$XDG_CACHE_HOME/unikit`, else `~/.cache/unikit`; made if it is not there."""
-    named = os.environ.get("UNIKIT_CACHE")
-    base = os.environ.get("XDG_CACHE_HOME")
-    path = Path(named) if named else (Path(base) if base else Path.home() / ".cache") / "unikit"
-    path.mkdir(parents=True, exist_ok=True)
-    return path

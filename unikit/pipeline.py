@@ -17,38 +17,23 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
-from unikit import (
-    __version__,
-    cache,
-    elf,
-    erofs,
-    frozen,
-    image,
-    imports,
-    inputs,
-    inventory,
-    link,
-    lock,
-    natives,
-    pack,
-    paths,
-    prune,
-    scope,
-    source,
-    symbols,
-    whole,
-)
-from unikit.component import Component
+from unikit import __version__, cache, inputs, lock
+from unikit.analysis import imports, scope, source
 from unikit.errors import ExitCode, UserError
-from unikit.image import Image
-from unikit.link import Kernel
-from unikit.manifest import Manifest
+from unikit.image import erofs, image, inventory, pack, prune, whole
+from unikit.image.image import Image
+from unikit.image.manifest import Manifest
+from unikit.kernel import link
+from unikit.kernel.component import Component
+from unikit.kernel.link import Kernel
+from unikit.kernel.runtime import Runtime
 from unikit.model import Imports, Mode, Natives, Pruned, Source, digest, digest_file
+from unikit.native import elf, natives, symbols
 from unikit.progress import Progress
-from unikit.runtime import Runtime
+from unikit.vm import frozen
 
 if TYPE_CHECKING:
-    from unikit.calls import Calls
+    from unikit.native.calls import Calls
 
 # What a guest gets beside its own image if neither the user nor the application says: room for CPython and a service.
 ROOM = 192  # MiB
@@ -113,7 +98,7 @@ class Build:
     def calls(self) -> Calls:
         """The system calls that the files can make: followed when first asked for, since no image depends on it."""
         if "calls" not in self.values:
-            from unikit import calls  # the disassembler is of no use to a plain build
+            from unikit.native import calls  # the disassembler is of no use to a plain build
 
             self.values["calls"] = calls.analyse(self.natives)
         value: Calls = self.values["calls"]
@@ -326,5 +311,5 @@ def _looked_at(build: Build) -> set[Path]:
     files.update([build.source.root / "pyproject.toml", lock.path(build.source)])
     if build.source.entry:
         files.add(build.source.entry)
-    kept = paths.cache()  # what is in there is named by its content
+    kept = cache.root()  # what is in there is named by its content
     return {path for file in files for path in (file, file.parent) if kept not in path.parents}

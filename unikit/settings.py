@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from unikit.errors import ExitCode, UserError
+from unikit.kernel.runtime import DECODERS
 from unikit.model import Settings
-from unikit.runtime import DECODERS
 
 if sys.version_info >= (3, 11):
     import tomllib

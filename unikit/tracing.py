@@ -19,15 +19,16 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from unikit import boot, lock, pipeline, ports
+from unikit import lock, pipeline
 from unikit.errors import ExitCode, UserError
-from unikit.image import Image
-from unikit.machine import Forward
+from unikit.image.image import Image
 from unikit.model import Source
 from unikit.pipeline import Request
 from unikit.progress import Progress
-from unikit.report import number
-from unikit.supervisor import Supervisor
+from unikit.vm import boot, ports
+from unikit.vm.machine import Forward
+from unikit.vm.report import number
+from unikit.vm.supervisor import Supervisor
 
 BOOTS = 4  # one more for each port that nobody named
 SERVED = 8080  # where a served application listens unless it is told otherwise

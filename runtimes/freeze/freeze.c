@@ -25,7 +25,7 @@
 
 #define RANGES 64
 
-/* What the host looks for in the memory: physical ranges [start, end), 0 after the last (unikit/frozen.py).
+/* What the host looks for in the memory: physical ranges [start, end), 0 after the last (unikit/vm/frozen.py).
  */
 static struct {
     uint64_t magic, count;

@@ -1,4 +1,4 @@
-/* unpack.h - a compressed image's parts. unikit/pack.py writes what is described here.
+/* unpack.h - a compressed image's parts. unikit/image/pack.py writes what is described here.
  *
  * The unpacker is a program of its own, linked for the place in memory where the image stage wants it: in a
  * gap of what it unpacks, or behind it. It knows nothing of kernels: it fills ranges of physical memory and

@@ -15,7 +15,7 @@ from tests.conformance.results import Module, Results, run
 from tests.conformance.sides import GuestSide, HostSide
 from tests.conformance.verdicts import Difference, compare
 from tests.images import SYSTEM_PYTHON
-from unikit import interpreter
+from unikit.analysis import interpreter
 
 
 def suspects(found: Results) -> list[str]:

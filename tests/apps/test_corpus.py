@@ -12,7 +12,7 @@ import pytest
 
 from tests import images
 from tests.guest import run
-from unikit import imports, source
+from unikit.analysis import imports, source
 
 if sys.version_info >= (3, 11):
     import tomllib

@@ -22,7 +22,7 @@ import pytest
 
 from tests.apps import malformed
 from tests.guest import Guest, start, stopped_for
-from unikit.machine import Volume
+from unikit.vm.machine import Volume
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 MALFORMED = int(os.environ.get("UNIKIT_MALFORMED", "5000"))

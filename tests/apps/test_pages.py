@@ -80,7 +80,7 @@ def test_the_treemap_goes_in_and_out_by_keys(tab: browser.Page, report: Path) ->
 def test_the_way_to_a_node_is_found_by_typing(tab: browser.Page, report: Path, web: Subject) -> None:
     tab.open(browser.address(report))
     tab.press("/", "virtio_net")
-    assert tab.value('document.activeElement.id') == "search"
+    assert tab.value("document.activeElement.id") == "search"
     tab.press("Enter")
     assert tab.value('document.getElementById("view-graph").hidden') is False
     steps = tab.value('[...document.querySelectorAll("#panel .steps .link")].map((s) => s.textContent)')

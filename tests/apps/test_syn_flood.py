@@ -56,9 +56,7 @@ def test_half_open_connections_do_not_stop_service(namespace: str) -> None:
         "-device", f"virtio-net-device,netdev=tap,mac={MAC}",
     ]  # fmt: skip
     tokens = [("ip", f"{GUEST}/24,{HOST}")]
-    with start(
-        HERE / "guests/service.py", memory=64, tokens=tokens, extra=card, prefix=inside, network=False
-    ) as guest:
+    with start(HERE / "guests/service.py", memory=64, tokens=tokens, extra=card, prefix=inside, network=False) as guest:
         guest.wait_listening(8080)
         client = [*inside, sys.executable, "-c", CLIENT]
 

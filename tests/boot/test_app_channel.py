@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.guest import Guest, run, start
-from unikit import machine
+from unikit.vm import machine
 
 APP = Path(__file__).resolve().parent / "app_channel/main.py"
 

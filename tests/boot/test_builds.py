@@ -14,7 +14,11 @@ from pathlib import Path
 import pytest
 
 from tests import images
-from unikit import bytecode, cache, compiler, elf, link, pipeline, progress, recording, runtime, scanner
+from unikit import cache, pipeline, progress
+from unikit.analysis import recording, scanner
+from unikit.image import bytecode
+from unikit.kernel import compiler, link, runtime
+from unikit.native import elf
 
 MAIN = """
 import asyncio, json, sqlite3

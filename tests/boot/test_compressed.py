@@ -10,8 +10,9 @@ from elftools.elf.elffile import ELFFile
 
 from tests import images
 from tests.guest import run
-from unikit import machine, pack
-from unikit.image import Image
+from unikit.image import pack
+from unikit.image.image import Image
+from unikit.vm import machine
 
 HERE = Path(__file__).resolve().parent
 PROGRAM = HERE / "memory_maps"  # a small one, that looks at pages of its own files

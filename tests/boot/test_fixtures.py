@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from unikit.image import Image
+from unikit.image.image import Image
 from unikit.testing.guest import Guest, GuestFailed
 
 WEB = Path(__file__).resolve().parents[2] / "examples/web"

@@ -18,9 +18,9 @@ import pytest
 
 from tests import images
 from tests.guest import run, start
-from unikit import machine, shared
 from unikit.errors import ExitCode, UserError
 from unikit.model import digest_file
+from unikit.vm import machine, shared
 
 HERE = Path(__file__).resolve().parent / "frozen"
 BOOTS = 5

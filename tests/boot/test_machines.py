@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.guest import run
-from unikit import machine
+from unikit.vm import machine
 
 HELLO = Path(__file__).resolve().parent / "hello/main.py"
 MEMORY = (64, 512, 6144)  # MiB; the last lies above and below the hole under 4 GiB

@@ -56,9 +56,7 @@ def command(*arguments: str) -> list[str]:
 
 
 def unikit(*arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        command(*arguments), cwd=ROOT, input=stdin, capture_output=True, text=True, timeout=DEADLINE
-    )
+    return subprocess.run(command(*arguments), cwd=ROOT, input=stdin, capture_output=True, text=True, timeout=DEADLINE)
 
 
 @contextlib.contextmanager

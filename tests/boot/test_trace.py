@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from tests import guest, images
-from unikit import calls, lock, pipeline, progress
+from unikit import lock, pipeline, progress
 from unikit.errors import ExitCode
+from unikit.native import calls
 
 SERVICE = """
 import http.server, importlib, os, sys

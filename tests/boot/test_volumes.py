@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.guest import run, start
-from unikit.machine import Volume
+from unikit.vm.machine import Volume
 
 HERE = Path(__file__).resolve().parent
 STORAGE = ["databases", "archives", "many_names", "mappings", "copies", "waiting_for_locks"]

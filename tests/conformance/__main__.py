@@ -16,7 +16,8 @@ from tests.conformance import document, image, modules
 from tests.conformance.results import Results, run
 from tests.conformance.sides import GuestSide, HostSide, Side
 from tests.images import SYSTEM_PYTHON
-from unikit import cache, interpreter
+from unikit import cache
+from unikit.analysis import interpreter
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "conformance.md"
 

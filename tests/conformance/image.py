@@ -7,9 +7,11 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
-from unikit import cache, interpreter, layout, pipeline, progress
-from unikit.bytecode import Unit, compile_all
-from unikit.image import Image
+from unikit import cache, pipeline, progress
+from unikit.analysis import interpreter
+from unikit.image import layout
+from unikit.image.bytecode import Unit, compile_all
+from unikit.image.image import Image
 from unikit.model import FileKind, ImageFile, Interpreter
 
 PROGRAM = Path(__file__).resolve().parent / "guest" / "__main__.py"

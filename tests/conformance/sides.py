@@ -14,9 +14,10 @@ from typing import Any, BinaryIO, ClassVar
 
 from tests.conformance import modules
 from tests.conformance.image import PROGRAM
-from unikit import boot, progress, report
+from unikit import progress
 from unikit.errors import UserError
-from unikit.image import Image
+from unikit.image.image import Image
+from unikit.vm import boot, report
 
 Plan = dict[str, Any]
 Hear = Callable[[dict[str, Any]], None]

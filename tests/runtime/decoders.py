@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
-from unikit.runtime import DECODERS
+from unikit.kernel.runtime import DECODERS
 
 from .conftest import ROOT
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import cffi
 
-from unikit import upstream
+from unikit.kernel import upstream
 
 from .conftest import FLAGS, HERE, ROOT
 

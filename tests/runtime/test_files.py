@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from unikit import erofs
+from unikit.image import erofs
 from unikit.model import FileKind, ImageFile
 
 from .conftest import ROOT

@@ -11,8 +11,8 @@ import pytest
 import xxhash
 import zstandard
 
-from unikit import pack
-from unikit.pack import Segment
+from unikit.image import pack
+from unikit.image.pack import Segment
 
 from .conftest import FLAGS, Library
 from .decoders import compile_library, includes

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from pathlib import Path
 
-from unikit.image import BOOT_MAGIC, KERNEL_VIRTUAL
+from unikit.image.image import BOOT_MAGIC, KERNEL_VIRTUAL
 
 TEXT = 0x101000
 Symbol = tuple[str, int, int, int]  # name, address, size, type

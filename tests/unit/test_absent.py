@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from unikit.absent import advice
+from unikit.vm.absent import advice
 
 HEAD = 'Traceback (most recent call last):\n  File "/app/main.py", line 1, in <module>\n'
 

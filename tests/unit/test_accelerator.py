@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from elftools.elf.elffile import ELFFile
 
-from unikit import accelerator
+from unikit.vm import accelerator
 
 
 def program(folder: Path, body: str) -> str:

@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 
 from tests.unit.test_image import MANIFEST, make
-from unikit import boot, machine
-from unikit.boot import Options
 from unikit.errors import ExitCode, UserError
-from unikit.machine import Forward
 from unikit.progress import Progress
-from unikit.report import Log
-from unikit.supervisor import Ended
+from unikit.vm import boot, machine
+from unikit.vm.boot import Options
+from unikit.vm.machine import Forward
+from unikit.vm.report import Log
+from unikit.vm.supervisor import Ended
 
 
 class Listening(Progress):
@@ -134,8 +134,8 @@ def test_reports_and_console_reach_us(tmp_path: Path, monkeypatch: pytest.Monkey
         "import os, re, sys\n"
         "fds = dict(re.findall(r'socket,id=(\\w+),fd=(\\d+)', ' '.join(sys.argv)))\n"
         "os.write(int(fds['console']), b'hello\\r\\n')\n"
-        "line = b'{\"event\":\"boot\",\"phase\":\"exec\",\"ns\":1}\\n'\n"
-        "os.write(int(fds['report']), line + b'{\"event\":\"exit\",\"status\":7}\\n')\n"
+        'line = b\'{"event":"boot","phase":"exec","ns":1}\\n\'\n'
+        'os.write(int(fds[\'report\']), line + b\'{"event":"exit","status":7}\\n\')\n'
         "sys.exit(15)\n"
     )
     program.chmod(0o755)

@@ -7,10 +7,11 @@ from pathlib import Path
 import networkx as nx
 import pytest
 
-from unikit import disassembly, runtime
-from unikit.calls import Call, Calls, Use, _Core
-from unikit.disassembly import Code, _Registers
+from unikit.kernel import runtime
 from unikit.model import Edge, EdgeKind
+from unikit.native import disassembly
+from unikit.native.calls import Call, Calls, Use, _Core
+from unikit.native.disassembly import Code, _Registers
 
 LIBC = Path("/lib/x86_64-linux-gnu/libc.so.6")
 

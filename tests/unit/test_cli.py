@@ -9,10 +9,12 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from unikit import boot, cli, image, pipeline
-from unikit.boot import Options, Outcome
+from unikit import cli, pipeline
 from unikit.errors import ExitCode, UserError
-from unikit.supervisor import Ended
+from unikit.image import image
+from unikit.vm import boot
+from unikit.vm.boot import Options, Outcome
+from unikit.vm.supervisor import Ended
 
 from .test_image import make
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from unikit import erofs
+from unikit.image import erofs
 from unikit.model import FileKind, ImageFile
 
 FILE, DIRECTORY, SYMLINK = FileKind.FILE, FileKind.DIRECTORY, FileKind.SYMLINK

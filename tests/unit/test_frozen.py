@@ -9,8 +9,9 @@ import pytest
 from elftools.elf.elffile import ELFFile
 
 from tests.unit.test_image import make
-from unikit import frozen, image, shared
 from unikit.errors import UserError
+from unikit.image import image
+from unikit.vm import frozen, shared
 
 PAGE = image.PAGE
 RECORD = 0x101200  # in the kernel's pages, which stay as they are

@@ -10,9 +10,9 @@ import pytest
 from elftools.elf.elffile import ELFFile
 
 from tests.unit import elf
-from unikit import image
 from unikit.errors import ExitCode, UserError
-from unikit.manifest import Manifest
+from unikit.image import image
+from unikit.image.manifest import Manifest
 
 MANIFEST = Manifest(
     unikit="0", name="app", entry="app.py", interpreter="CPython 3.11.2, glibc 2.36", ports=(80,), memory=64,

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from unikit import compiler, inputs, upstream
-from unikit.compiler import ObjectCache, Unit
+from unikit import inputs
 from unikit.errors import ExitCode, UserError
+from unikit.kernel import compiler, upstream
+from unikit.kernel.compiler import ObjectCache, Unit
 
 
 def test_an_unchanged_build_is_recognised(tmp_path: Path) -> None:

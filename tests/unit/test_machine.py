@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from unikit import machine
 from unikit.errors import ExitCode, UserError
-from unikit.machine import Forward, Guest
+from unikit.vm import machine
+from unikit.vm.machine import Forward, Guest
 
 
 def guest(profile: str = "microvm", **options: object) -> list[str]:
@@ -63,7 +63,7 @@ def test_no_network() -> None:
 
 
 def test_boot_tokens_are_percent_encoded() -> None:
-    text = machine.encode([("env", "A=b c%"), ("arg", ""), ("arg", "ä\n"), ("arg", "\"x\"")])
+    text = machine.encode([("env", "A=b c%"), ("arg", ""), ("arg", "ä\n"), ("arg", '"x"')])
     assert text == 'env=A=b%20c%25 arg= arg=%C3%A4%0A arg="x"'
     assert values(guest(append=text), "-append") == [text]
 

@@ -12,9 +12,9 @@ from elftools.elf.elffile import ELFFile
 
 from tests.unit import elf
 from tests.unit.test_image import MANIFEST
-from unikit import image, pack
 from unikit.errors import ExitCode, UserError
-from unikit.pack import Segment
+from unikit.image import image, pack
+from unikit.image.pack import Segment
 
 TEXT = b"similar bytes again and again, " * 5000
 

@@ -6,9 +6,9 @@ import socket
 
 import pytest
 
-from unikit import ports
 from unikit.errors import ExitCode, UserError
-from unikit.machine import Forward
+from unikit.vm import ports
+from unikit.vm.machine import Forward
 
 
 @pytest.mark.parametrize(

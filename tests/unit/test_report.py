@@ -7,9 +7,10 @@ from pathlib import Path
 
 from tests.unit import elf
 from tests.unit.test_image import MANIFEST
-from unikit import report, symbols
-from unikit.image import KERNEL_VIRTUAL
-from unikit.report import Log
+from unikit.image.image import KERNEL_VIRTUAL
+from unikit.native import symbols
+from unikit.vm import report
+from unikit.vm.report import Log
 
 
 def feed(*events: object) -> Log:

@@ -6,8 +6,8 @@ import io
 
 import pytest
 
-from unikit import erofs, rootfs
 from unikit.errors import UserError
+from unikit.image import erofs, rootfs
 from unikit.model import FileKind, ImageFile
 
 

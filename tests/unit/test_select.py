@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from unikit.component import Component
 from unikit.errors import ExitCode, UserError
-from unikit.select import select
+from unikit.kernel.component import Component
+from unikit.kernel.select import select
 
 
 def component(name: str, **members: object) -> Component:

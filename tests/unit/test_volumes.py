@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from unikit import machine, volumes
 from unikit.errors import ExitCode, UserError
-from unikit.machine import Volume
+from unikit.vm import machine, volumes
+from unikit.vm.machine import Volume
 
 
 def test_forms(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

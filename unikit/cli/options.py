@@ -10,7 +10,7 @@ import click
 
 from unikit import settings
 from unikit.errors import ExitCode, UserError
-from unikit.runtime import DECODERS
+from unikit.kernel.runtime import DECODERS
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import click
 
-from unikit import boot, pipeline, ports, tracing
+from unikit import pipeline, tracing
 from unikit.cli import options, reporting
 from unikit.errors import ExitCode, UserError
 from unikit.model import Mode
+from unikit.vm import boot, ports
 
 
 @click.command(cls=options.Command)

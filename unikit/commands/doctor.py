@@ -12,10 +12,12 @@ from pathlib import Path
 
 import click
 
-from unikit import __version__, accelerator, upstream
+from unikit import __version__
 from unikit.cli import reporting
 from unikit.errors import ExitCode, UserError
-from unikit.supervisor import find_qemu
+from unikit.kernel import upstream
+from unikit.vm import accelerator
+from unikit.vm.supervisor import find_qemu
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import click
 
 from unikit import pipeline
 from unikit.cli import options, reporting
-from unikit.inventory import Inventory
+from unikit.image.inventory import Inventory
 from unikit.model import Mode
 from unikit.questions import drop, subject
 from unikit.questions.ways import step

@@ -10,11 +10,13 @@ from pathlib import Path
 
 import click
 
-from unikit import boot, image, machine, pipeline, ports, volumes
+from unikit import pipeline
 from unikit.cli import options, reporting
 from unikit.errors import ExitCode, UserError
+from unikit.image import image
 from unikit.model import Mode
 from unikit.progress import Progress
+from unikit.vm import boot, machine, ports, volumes
 
 
 @click.command(cls=options.Command, context_settings={"ignore_unknown_options": False})

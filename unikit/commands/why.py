@@ -11,7 +11,7 @@ import click
 from unikit import pipeline
 from unikit.cli import options, reporting
 from unikit.errors import ExitCode, UserError
-from unikit.inventory import ROOT
+from unikit.image.inventory import ROOT
 from unikit.model import Mode
 from unikit.questions import absence, names, reach, subject, ways
 

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import click
 
-from unikit import image, pipeline, source
+from unikit import pipeline
+from unikit.analysis import source
 from unikit.cli import options, reporting
+from unikit.image import image
 from unikit.model import Mode
 from unikit.questions import absence, names, subject
 

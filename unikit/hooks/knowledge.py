@@ -10,11 +10,12 @@ import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from unikit import paths
+from unikit.analysis.installed import Environment
+from unikit.analysis.interpreter import environment
+from unikit.analysis.walk import Walk
 from unikit.hooks import packages
-from unikit.installed import Environment
-from unikit.interpreter import TARGET, environment
 from unikit.model import DataFile, Edge, EdgeKind, Module
-from unikit.walk import Walk
 
 GROUP = "pyinstaller40"
 DEADLINE = 60
@@ -68,8 +69,8 @@ def _evaluate(walk: Walk, found: dict[str, tuple[Module, Path]], known: Known) -
     request = json.dumps([[name, str(path)] for name, (_, path) in found.items()])
     try:
         done = subprocess.run(
-            [str(walk.source.python.path), str(TARGET / "hooks.py")], input=request, capture_output=True, text=True,
-            timeout=DEADLINE, env=environment(),
+            [str(walk.source.python.path), str(paths.TARGET / "hooks.py")], input=request, capture_output=True,
+            text=True, timeout=DEADLINE, env=environment(),
         )  # fmt: skip
         answer = json.loads(done.stdout.rpartition("\n")[2])
     except (subprocess.TimeoutExpired, ValueError):

@@ -5,17 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from unikit.choices import rule_of
+from unikit.analysis.choices import rule_of
+from unikit.analysis.finder import Finder
+from unikit.analysis.installed import Environment
 from unikit.errors import UserError
-from unikit.finder import Finder
 from unikit.hooks import stdlib
-from unikit.installed import Environment
-from unikit.inventory import Inventory
+from unikit.image.inventory import Inventory
+from unikit.kernel.runtime import call_names
+from unikit.kernel.select import ON_IMPORT
 from unikit.model import Source
 from unikit.questions import names
 from unikit.questions.ways import step
-from unikit.runtime import call_names
-from unikit.select import ON_IMPORT
 
 
 def explain(inventory: Inventory, name: str, installed: Callable[[str], str | None] = lambda _: None) -> str:

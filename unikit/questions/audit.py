@@ -12,12 +12,12 @@ from typing import Any
 
 from elftools.common.exceptions import ELFError
 
-from unikit import elf
-from unikit.calls import Calls
+from unikit.image.rootfs import Entry
 from unikit.model import FileKind
+from unikit.native import elf
+from unikit.native.calls import Calls
 from unikit.questions import reach, secrets, ways
 from unikit.questions.subject import Subject
-from unikit.rootfs import Entry
 
 HIGH, MEDIUM, LOW = "high", "medium", "low"
 BOOT = "/.unikit/boot.conf"

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from unikit import lock
-from unikit.inventory import Inventory, Item
+from unikit.image.inventory import Inventory, Item
 from unikit.questions.subject import Subject
 
 # Kinds in the order in which they are told, and their title.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import networkx as nx
 
-from unikit.inventory import ROOT, Inventory, reached
+from unikit.image.inventory import ROOT, Inventory, reached
 from unikit.questions import names
 
 SAME = 0.9  # this part of something's bytes is as good as all
@@ -43,9 +43,7 @@ def without(inventory: Inventory, wanted: Iterable[str]) -> Dropped:
         for tail in graph.predecessors(node)
         if tail not in gone and not node.startswith("distribution:")
     )
-    return Dropped(
-        tuple(sorted(chosen)), tuple(sorted(gone)), sum(inventory[node].size for node in gone), tuple(users)
-    )
+    return Dropped(tuple(sorted(chosen)), tuple(sorted(gone)), sum(inventory[node].size for node in gone), tuple(users))
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 
 from unikit.errors import ExitCode, UserError
-from unikit.inventory import Inventory
+from unikit.image.inventory import Inventory
 
 ORDER = ("module", "distribution", "library", "call", "component", "driver", "lwip", "package", "file", "missing")
 CLOSE = 5  # how many similar names are told

@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 from unikit import paths
 from unikit.errors import ExitCode, UserError
-from unikit.inventory import ROOT, Inventory, Item
+from unikit.image.inventory import ROOT, Inventory, Item
 from unikit.questions import drop, sizes, ways
 from unikit.questions.sizes import Part
 from unikit.questions.subject import Subject

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from elftools.common.exceptions import ELFError
 
-from unikit import calls, elf, symbols
-from unikit.calls import Calls
 from unikit.errors import UserError
-from unikit.inventory import Inventory, Item
+from unikit.image.inventory import Inventory, Item
 from unikit.model import Library
+from unikit.native import calls, elf, symbols
+from unikit.native.calls import Calls
 from unikit.questions.subject import Subject
 
 

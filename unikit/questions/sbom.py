@@ -26,7 +26,7 @@ from cyclonedx.spdx import fixup_id, is_expression
 from packageurl import PackageURL
 
 from unikit import __version__
-from unikit.inventory import Item
+from unikit.image.inventory import Item
 from unikit.questions.subject import Subject
 
 APP, CPYTHON, RUNTIME = "app", "cpython", "runtime"  # what has no owner in the graph belongs to one of these

@@ -7,8 +7,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from unikit.image.rootfs import Entry
 from unikit.model import FileKind
-from unikit.rootfs import Entry
 
 LARGEST = 1 << 20  # a secret is in a small file
 NAMES = re.compile(

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from unikit.inventory import Inventory, Item
+from unikit.image.inventory import Inventory, Item
 from unikit.questions.subject import Subject
 
 

@@ -6,11 +6,12 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-from unikit import image, inventory, pipeline, rootfs
-from unikit.image import Image
-from unikit.inventory import Inventory
+from unikit import pipeline
+from unikit.image import image, inventory, rootfs
+from unikit.image.image import Image
+from unikit.image.inventory import Inventory
+from unikit.image.rootfs import Entry
 from unikit.progress import Progress
-from unikit.rootfs import Entry
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from itertools import islice, pairwise
 
 import networkx as nx
 
-from unikit.inventory import ROOT, Inventory
+from unikit.image.inventory import ROOT, Inventory
 from unikit.model import Edge
 
 MOST = 1000  # ways that are listed at all

@@ -31,5 +31,6 @@ def find_spec(name: str, path: object = None, target: object = None) -> None:
             error = ImportError  # it takes a module that is not found for an attribute that is not there
     raise error(f"No module named {name!r} ({told})", name=name)
 
+
 finder = globals()["finder"]
 type(finder).find_spec = staticmethod(find_spec)

@@ -1,9 +1,9 @@
 """A guest in the background: booted, spoken to over its channels, always ended.
 
-    with guest.boot(image, memory=96, ports=[8080]) as running:
-        running.wait_listening(8080)
-        ... running.port(8080) ... running.memory() ...
-        assert running.stop() == 143
+with guest.boot(image, memory=96, ports=[8080]) as running:
+    running.wait_listening(8080)
+    ... running.port(8080) ... running.memory() ...
+    assert running.stop() == 143
 """
 
 from __future__ import annotations
@@ -19,12 +19,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from unikit import boot as booting
-from unikit import machine, pipeline, progress
+from unikit import pipeline, progress
 from unikit.errors import UserError
-from unikit.image import Image
-from unikit.report import Log
-from unikit.supervisor import Ended, dying_with_us
+from unikit.image.image import Image
+from unikit.vm import boot as booting
+from unikit.vm import machine
+from unikit.vm.report import Log
+from unikit.vm.supervisor import Ended, dying_with_us
 
 DEADLINE = 120.0  # seconds that any boot or wait may take: a hang is a failure, not a wait
 

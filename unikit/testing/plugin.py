@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from unikit.image import Image
+    from unikit.image.image import Image
     from unikit.testing.guest import Guest
 
 
@@ -55,7 +55,7 @@ def unikit_guest(unikit_image: Callable[..., Image]) -> Iterator[Callable[..., G
 
     The options are those of `unikit.testing.guest.boot`; what comes back is a `Guest`.
     """
-    from unikit.image import Image
+    from unikit.image.image import Image
     from unikit.testing import guest
 
     with contextlib.ExitStack() as stack:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from unikit.image import Image
+    from unikit.image.image import Image
     from unikit.testing.guest import Guest
 
 START_LIMIT = 120.0  # seconds until the guest's program runs
@@ -226,8 +226,9 @@ class Remote:
 
     def _boot_options(self) -> dict[str, Any]:
         """What the command line and [tool.unikit] say of the machine."""
-        from unikit import machine, ports, settings
+        from unikit import settings
         from unikit.errors import UserError
+        from unikit.vm import machine, ports
 
         option = self.config.option
         assert self.image is not None

@@ -20,13 +20,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from unikit import cache, interpreter, pipeline, settings
+from unikit import cache, paths, pipeline, settings
+from unikit.analysis import interpreter
+from unikit.analysis.finder import Finder
 from unikit.errors import ExitCode, UserError
-from unikit.finder import Finder
 from unikit.hooks import stdlib
 from unikit.model import AppFile, AppKind, Interpreter, Module, ModuleKind, Settings, Source, Start, digest
 
-WORKER = Path(__file__).resolve().parent.parent / "target" / "pytest_worker.py"
+WORKER = paths.TARGET / "pytest_worker.py"
 GUEST_WORKER = "/.unikit/pytest_worker.py"
 # Distributions whose work is on the host: this one, and what starts or watches processes.
 HOST_ONLY = frozenset({"unikit", "pytest-xdist", "execnet", "pytest-cov", "coverage"})

@@ -1,2 +1,5 @@
-def inner(): raise ValueError("a clear message")
+def inner():
+    raise ValueError("a clear message")
+
+
 inner()

@@ -10,8 +10,8 @@ import pytest
 
 from tests.unit import elf
 from tests.unit.test_image import MANIFEST
-from unikit import erofs, image
-from unikit.inventory import SECTION, Absent, Inventory, Item
+from unikit.image import erofs, image
+from unikit.image.inventory import SECTION, Absent, Inventory, Item
 from unikit.model import Edge, EdgeKind, FileKind, ImageFile
 from unikit.questions.subject import Subject, of_image
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from unikit.errors import UserError
-from unikit.inventory import Inventory
+from unikit.image.inventory import Inventory
 from unikit.questions import absence, drop
 
 

@@ -12,8 +12,8 @@ from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 
 from tests.unit.stages import elves
-from unikit import image, pack
-from unikit.inventory import Inventory
+from unikit.image import image, pack
+from unikit.image.inventory import Inventory
 from unikit.model import Edge, EdgeKind
 from unikit.questions import absence, audit, diff, page, sbom, secrets, sizes
 from unikit.questions.subject import Subject, of_image

@@ -11,8 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from unikit import imports, interpreter, natives, prune, source
+from unikit.analysis import imports, interpreter, source
+from unikit.image import prune
 from unikit.model import Imports, Interpreter, Pruned, Source
+from unikit.native import natives
 
 
 @pytest.fixture(scope="session")

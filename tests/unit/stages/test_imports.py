@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.unit.stages.conftest import Workshop, write
-from unikit import imports, source
+from unikit.analysis import imports, source
 from unikit.errors import ExitCode, UserError
 from unikit.model import Edge, Imports
 

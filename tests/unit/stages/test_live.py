@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from tests.unit.stages.conftest import Workshop
-from unikit.scanner import Scanner
+from unikit.analysis.scanner import Scanner
 
 LAZY = "def {}(*a):\n    import colorsys\n"
 METHOD = "class Thing:\n    def {}(self):\n        import colorsys\n"

@@ -9,8 +9,8 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 from tests.unit.stages.conftest import Workshop, write
-from unikit import layout, leftout
-from unikit.bytecode import Unit, compile_all
+from unikit.image import layout, leftout
+from unikit.image.bytecode import Unit, compile_all
 from unikit.model import FileKind, ImageFile, Pruned, Start
 
 

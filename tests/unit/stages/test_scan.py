@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.unit.stages.conftest import Workshop
-from unikit.scanner import Flag, Scanned, Scanner
+from unikit.analysis.scanner import Flag, Scanned, Scanner
 
 CONDITIONAL, GUARDED, LAZY, DYNAMIC = Flag.CONDITIONAL, Flag.GUARDED, Flag.LAZY, Flag.DYNAMIC
 

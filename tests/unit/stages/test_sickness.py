@@ -10,8 +10,8 @@ import pytest
 
 from tests.unit.stages import elves
 from tests.unit.stages.conftest import Workshop, write
-from unikit import holders, natives
 from unikit.errors import ExitCode, UserError
+from unikit.native import holders, natives
 
 
 def warnings(workshop: Workshop, **files: str) -> list[str]:

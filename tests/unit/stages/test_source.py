@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.unit.stages.conftest import Workshop, write
-from unikit import serving
+from unikit.analysis import serving
 from unikit.errors import ExitCode, UserError
 from unikit.model import AppKind
 from unikit.target import freeze_point
@@ -116,7 +116,7 @@ def test_a_program_is_not_a_script(workshop: Workshop) -> None:
 
 @pytest.mark.parametrize("python", ["/bin/sh", "/no/such/python", "not-a-python-at-all"])
 def test_an_unusable_interpreter_is_refused(workshop: Workshop, python: str) -> None:
-    from unikit import source
+    from unikit.analysis import source
 
     with pytest.raises(UserError) as caught:
         source.load(str(workshop.app(hello="")), python)

@@ -235,9 +235,7 @@ def test_a_test_that_ends_the_session(tmp_path: Path, call: str) -> None:
 
 
 def test_control_c(tmp_path: Path) -> None:
-    text = (
-        "import time\ndef test_a(resource): ...\ndef test_b(resource): open('begun', 'w'); time.sleep(1000)\n"
-    )
+    text = "import time\ndef test_a(resource): ...\ndef test_b(resource): open('begun', 'w'); time.sleep(1000)\n"
     folder = project(tmp_path, test_long=text)
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "LOCAL_GUEST_CONSOLE": str(folder / "console")}
     process = subprocess.Popen(
@@ -263,7 +261,7 @@ def test_nothing_is_loaded_for_others(tmp_path: Path) -> None:
     text = """
 import sys
 def test_modules():
-    heavy = ("networkx", "jinja2", "elftools", "rich", "unikit.pipeline", "unikit.boot", "unikit.testing.remote")
+    heavy = ("networkx", "jinja2", "elftools", "rich", "unikit.pipeline", "unikit.vm", "unikit.testing.remote")
     assert "unikit.testing.plugin" in sys.modules
     assert not [name for name in heavy if name in sys.modules]
 """

@@ -1,0 +1,1 @@
+"""What the application reaches in Python: the walk over its imports, and what else decides which modules are needed."""

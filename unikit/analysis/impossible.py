@@ -1,0 +1,46 @@
+"""Uses of what cannot work in a guest, told when the image is built."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from unikit.analysis.live import absolute
+from unikit.analysis.walk import MAIN, Walk, hard
+from unikit.hooks.impossible import CALLS, PACKAGES
+from unikit.model import Edge, Module
+
+MOST = 8  # warnings; the rest is counted
+
+
+def check(walk: Walk) -> list[str]:
+    """A sentence for each call of a function that needs another process: in the application wherever it is, in packages
+    where it is made as soon as they are imported."""
+    found = list(dict.fromkeys([*_calls(walk), *_packages(walk)]))
+    more = len(found) - MOST
+    rest = [f"{more} more calls need another process, which a guest cannot start"] if more > 0 else []
+    return [*found[:MOST], *rest]
+
+
+def _calls(walk: Walk) -> Iterator[str]:
+    certain = hard(walk.graph, [f"module:{MAIN}"])
+    for name in sorted(walk.live.scopes):
+        module: Module = walk.graph.nodes[f"module:{name}"]["node"]
+        if module.layer == "interpreter" or (module.layer != "app" and module.id not in certain):
+            continue
+        for scope in walk.live.scopes[name]:
+            for line, function, now in scope.calls:
+                called = absolute(module, function)
+                if called in CALLS and (now or module.layer == "app"):
+                    when = "" if now else " when a function runs"
+                    yield f"{module.path}:{line}: calls {called}{when}, which cannot work: {CALLS[called]}"
+
+
+def _packages(walk: Walk) -> Iterator[str]:
+    """Packages for nothing else, where the application itself imports them."""
+    for start, end, data in walk.graph.edges(data=True):
+        edge: Edge = data["edge"]
+        importer, target = walk.graph.nodes[start]["node"], walk.graph.nodes[end]["node"]
+        if not isinstance(importer, Module) or importer.layer != "app" or not isinstance(target, Module):
+            continue
+        if target.layer == "dependencies" and target.name in PACKAGES and edge.evidence:
+            yield f"{edge.evidence[0]}: imports {target.name}, which cannot work: {PACKAGES[target.name]}"

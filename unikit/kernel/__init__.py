@@ -1,0 +1,1 @@
+"""The runtime's kernel for one image: compile, select the components, link."""

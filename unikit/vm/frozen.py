@@ -1,0 +1,269 @@
+"""Frozen images: a cold image is booted, up to where its application's work begins, and its memory becomes the image.
+
+The guest says where in its memory the record of what is in use lies (runtimes/freeze/freeze.c), and goes off. Its
+memory is a file without a name, so nothing is copied until the pages that are not zero are written as the segments of
+a new ELF file. What resumes is in docs/freeze.md.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import hashlib
+import io
+import mmap
+import os
+import struct
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from elftools.elf.elffile import ELFFile
+
+from unikit import cache
+from unikit.errors import ExitCode, UserError
+from unikit.image import image
+from unikit.image.image import BOOT_MAGIC, EHDR_SIZE, MANIFEST_SECTION, PAGE, PHDR_SIZE, PT_LOAD, ROOT_SECTION, Image
+from unikit.image.manifest import Manifest
+from unikit.model import digest, digest_file
+from unikit.progress import Progress
+from unikit.vm import accelerator, boot, machine, report
+from unikit.vm.supervisor import Channels, Ended, Limits, Supervisor, find_qemu
+from unikit.vm.warm import Warming
+
+MEMORY = 512  # MiB of the guest that is frozen; below the hole under 4 GiB, so offsets are addresses
+DEADLINE = 300.0  # seconds until the freeze
+GAP = 16  # pages: runs of zeros shorter than this are written, so that there are not too many segments
+HEADROOM = 6  # MiB that a guest needs beside the frozen program: its network buffers, stacks, tables
+PT_NOTE = 4
+REFUSED = 75  # the status of a guest that could not be frozen (target/freeze.py)
+
+# What a CPU has at each level (x86-64 psABI, "Micro-Architecture Levels"), as options of QEMU's -cpu.
+_V2 = "qemu64,-svm,+ssse3,+sse4.1,+sse4.2,+popcnt"
+CPUS = {
+    "x86-64": "qemu64,-svm,-sse3,-cx16,-lahf_lm",
+    "x86-64-v2": _V2,
+    "x86-64-v3": f"{_V2},+xsave,+avx,+avx2,+bmi1,+bmi2,+f16c,+fma,+movbe,+abm",
+}
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A part of the memory: its physical address, its bytes."""
+
+    address: int
+    data: bytes | memoryview
+
+
+def make(cold: Image, level: str, progress: Progress, warm: str | None = None) -> Image:
+    """The frozen image of a cold one, remembered like every other; `warm`: the command that drives it before.
+
+    Raises UserError: NO_QEMU, FREEZE (the application cannot be frozen, or ended before it could be), DEADLINE."""
+    key = digest("frozen 1", digest_file(cold.path), level, warm, digest_file(Path(__file__)))
+    out = cache.entry("frozen", key, ".img")
+    if out.is_file():
+        with contextlib.suppress(UserError):
+            return image.read(out)
+    with _memory() as (file, memory):
+        record = _run(cold, level, file, progress, Warming(warm, DEADLINE) if warm else None)
+        segments, end = read(memory, record)
+        manifest = dataclasses.replace(cold.manifest, frozen=level, smallest=-(-end // (1 << 20)) + HEADROOM)
+        cache.store(out, assemble(cold.path.read_bytes(), segments, manifest))
+    return image.read(out)
+
+
+@contextlib.contextmanager
+def _memory() -> Iterator[tuple[str, mmap.mmap]]:
+    """Memory for a guest: a path that QEMU can open, and the bytes."""
+    descriptor = os.memfd_create("unikit-freeze", os.MFD_CLOEXEC)
+    try:
+        os.ftruncate(descriptor, MEMORY << 20)
+        with mmap.mmap(descriptor, MEMORY << 20, prot=mmap.PROT_READ) as view:
+            yield f"/proc/{os.getpid()}/fd/{descriptor}", view
+    finally:
+        os.close(descriptor)
+
+
+def _run(cold: Image, level: str, memory: str, progress: Progress, warming: Warming | None) -> int:
+    """Boot the image until it is frozen; the address of the guest's record."""
+    qemu = find_qemu()
+    if qemu is None:
+        raise boot.no_qemu()
+    accel = accelerator.choose(str(qemu))
+    channels = Channels()
+    console, serial, channel = channels.descriptors
+    backend = f"memory-backend-file,id=ram,size={MEMORY}M,mem-path={memory},share=on"
+    options = ("-object", backend, "-machine", "memory-backend=ram", "-cpu", CPUS[level])
+    guest = machine.Guest(
+        image=cold.path,
+        machine=machine.load(machine.DEFAULT),
+        memory=MEMORY,
+        accelerator=accel,
+        append=boot.tokens(boot.Options(tokens=(("freeze", "warm" if warming else "1"),)), accel),
+        console=console,
+        serial=serial,
+        report=channel,
+        network=warming is not None,
+        extra=(*options, *(warming.options if warming else ())),
+    )
+    said = bytearray()
+    found: list[int] = []
+    reasons: list[str] = []
+
+    def see(event: dict[str, Any]) -> str | None:
+        progress.event("guest", report=event)
+        if event["event"] == "frozen":
+            found.append(report.number(event.get("record")))
+        elif event["event"] == "refused":
+            reasons.extend(_reason(event))
+            if warming and event.get("text") and warming.refused():  # its text is the last of an attempt
+                reasons.clear()
+        elif event["event"] == "listen" and warming:
+            warming.listening(report.number(event.get("port")))
+        return None
+
+    supervisor = Supervisor(
+        machine.command(str(qemu), guest),
+        channels,
+        Limits(DEADLINE, DEADLINE),
+        output=said.extend,
+        on_event=see,
+        descriptors=(warming.theirs.fileno(),) if warming else (),
+    )
+    if warming:
+        warming.signal = supervisor.signal
+    try:
+        ended = supervisor.run()
+    finally:
+        if warming:
+            warming.close()
+    if warming and warming.error:
+        raise warming.error
+    if found and ended.qemu_status == 1 and not reasons:
+        return found[0]
+    raise _failure(ended, reasons, said.decode(errors="replace"))
+
+
+def _reason(event: dict[str, Any]) -> list[str]:
+    """A `refused` event as lines."""
+    if event.get("text"):
+        return [f"  {line}" for line in str(event["text"]).splitlines()]
+    kind, number, name = event.get("kind"), event.get("number"), event.get("name")
+    match kind:
+        case "thread":
+            return [f"thread {number} ({name}) is running"]
+        case "socket":
+            return [f"file descriptor {number} is connected to {name}"]
+        case "timer":
+            return [f"a timer is running ({name})"]
+    return [f"{kind} {name} {number}"]
+
+
+def _failure(ended: Ended, reasons: list[str], console: str) -> UserError:
+    hint = (
+        'Open connections and start threads below `if __name__ == "__main__"`, in a function registered with '
+        "@unikit.after_thaw, or say unikit.freeze() before that. docs/freeze.md has more."
+    )
+    said = tuple(console.splitlines()[-20:])
+    log = ended.log
+    if reasons:
+        return UserError(
+            "The application cannot be frozen where it is.", code=ExitCode.FREEZE, hint=hint, details=tuple(reasons)
+        )
+    if log.error:
+        return UserError(str(log.error.get("message")), code=ExitCode.FREEZE)
+    if log.status is not None:
+        return UserError(
+            f"The application ended with status {log.status} before it was frozen.",
+            code=ExitCode.FREEZE,
+            hint="While an image is frozen there is no network, and the arguments are empty.",
+            details=said,
+        )
+    if ended.late:
+        return UserError(
+            f"The application was not ready to be frozen after {DEADLINE:g} s.",
+            code=ExitCode.DEADLINE,
+            hint="It may wait for something that is not there while an image is made: the network, input.",
+            details=said,
+        )
+    return UserError("The guest that was to be frozen failed.", code=ExitCode.FREEZE, details=(ended.qemu_text, *said))
+
+
+def read(memory: mmap.mmap | bytes, record: int) -> tuple[list[Segment], int]:
+    """What is in use of a guest's memory, and where the last of it ends. Raises UserError (FREEZE)."""
+    try:
+        magic, count = struct.unpack_from("<QQ", memory, record)
+        ranges = [struct.unpack_from("<QQ", memory, record + 16 + 16 * i) for i in range(count)] if count <= 64 else []
+    except struct.error:
+        magic, ranges = 0, []
+    if magic != BOOT_MAGIC or not ranges or any(not s < e <= len(memory) for s, e in ranges):
+        raise UserError("The guest's memory could not be read.", code=ExitCode.FREEZE)
+    segments = [segment for start, end in ranges for segment in _runs(memory, start, end)]
+    return segments, max(end for _, end in ranges)
+
+
+def _runs(memory: mmap.mmap | bytes, start: int, end: int) -> Iterator[Segment]:
+    """The parts of a range that are not zero."""
+    zero = bytes(PAGE)
+    first = last = None
+    for at in range(start, end, PAGE):
+        if memory[at : at + PAGE] == zero[: min(PAGE, end - at)]:
+            continue
+        if first is None or last is None:
+            first = at
+        elif at - last > GAP * PAGE:
+            yield Segment(first, memory[first:last])
+            first = at
+        last = min(at + PAGE, end)
+    if first is not None and last is not None:
+        yield Segment(first, memory[first:last])
+
+
+def _more(cold: bytes) -> Iterator[tuple[str, bytes]]:
+    """What else the image carries that nothing loads."""
+    for section in ELFFile(io.BytesIO(cold)).iter_sections():
+        if section.name.startswith(".unikit.") and section.name not in (ROOT_SECTION, MANIFEST_SECTION):
+            yield section.name, bytes(section.data())
+
+
+def assemble(cold: bytes, segments: Iterable[Segment], manifest: Manifest) -> bytes:
+    """An image like `cold` whose memory is `segments`; the root file system stays the last segment."""
+    phoff, phnum = struct.unpack_from("<Q", cold, 32)[0], struct.unpack_from("<H", cold, 56)[0]
+    headers = [struct.unpack_from("<IIQQQQQQ", cold, phoff + i * PHDR_SIZE) for i in range(phnum)]
+    root = headers[-1]
+    note = next(h for h in headers if h[0] == PT_NOTE)
+    parts = [*sorted(segments, key=lambda s: s.address), Segment(root[4], cold[root[2] : root[2] + root[5]])]
+    at = EHDR_SIZE + (len(parts) + 1) * PHDR_SIZE
+    at += -at % PAGE
+    body = bytearray(at)
+    table = []
+    hashes = hashlib.sha256(), hashlib.sha256()
+    for part in parts:
+        flags = 4 if part is parts[-1] else 7
+        table.append((PT_LOAD, flags, len(body), part.address, part.address, len(part.data), len(part.data), PAGE))
+        hashes[part is parts[-1]].update(part.data)
+        body += part.data
+        body += bytes(-len(body) % PAGE)
+    inside = next(h for h in table if h[4] <= note[4] and note[4] + note[5] <= h[4] + h[5])
+    table.insert(0, (PT_NOTE, 4, inside[2] + note[4] - inside[4], note[4], note[4], note[5], note[5], 4))
+    manifest = dataclasses.replace(manifest, kernel_sha256=hashes[0].hexdigest(), root_sha256=hashes[1].hexdigest())
+    sections = [(ROOT_SECTION, table[-1][2], table[-1][5])]
+    for name, data in ((MANIFEST_SECTION, manifest.dump()), *_more(cold)):
+        sections.append((name, len(body), len(data)))
+        body += data
+    names = b"\0" + b"".join(name.encode() + b"\0" for name, _, _ in sections) + b".shstrtab\0"
+    sections.append((".shstrtab", len(body), len(names)))
+    body += names
+    body += bytes(-len(body) % 8)
+    shoff = len(body)
+    body += bytes(64)
+    for name, offset, size in sections:
+        kind = 3 if name == ".shstrtab" else 1
+        body += struct.pack("<IIQQQQIIQQ", names.index(name.encode() + b"\0"), kind, 0, 0, offset, size, 0, 0, 1, 0)
+    body[:EHDR_SIZE] = cold[:EHDR_SIZE]
+    struct.pack_into("<QQ", body, 32, EHDR_SIZE, shoff)
+    struct.pack_into("<6H", body, 52, EHDR_SIZE, PHDR_SIZE, len(table), 64, len(sections) + 1, len(sections))
+    for i, header in enumerate(table):
+        struct.pack_into("<IIQQQQQQ", body, EHDR_SIZE + i * PHDR_SIZE, *header)
+    return bytes(body)
