@@ -6,13 +6,13 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from unikit.analysis import datafiles, distributions, impossible, recording, sickness
+from unikit.analysis import datafiles, distributions, impossible, knowledge, recording, sickness
 from unikit.analysis.finder import Finder
 from unikit.analysis.installed import Environment
 from unikit.analysis.scanner import Scanner
 from unikit.analysis.walk import MAIN, Walk, hard
 from unikit.errors import ExitCode, UserError
-from unikit.hooks import knowledge, optional, stdlib
+from unikit.hooks import optional, stdlib
 from unikit.model import DataFile, Edge, EdgeKind, Imports, Interpreter, Missing, Module, ModuleKind, Source
 from unikit.native import elf
 from unikit.native.libraries import Resolver
@@ -42,7 +42,7 @@ def analyse(source: Source, traced: Iterable[str] = ()) -> Imports:
         data = [*_include(walk, entry), *hooked.data]
         for name in traced:
             if walk.finder.find(name):
-                walk.want(entry, name, Edge(EdgeKind.IMPORTS, True, True, "recorded", ("unikit.lock",)))
+                walk.want(entry, name, Edge(EdgeKind.IMPORTS, True, True, "recorded", ("unikit.analysis.lock",)))
         walk.run()
         distributions.add(walk, environment)
         walk.run()
