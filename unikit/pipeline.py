@@ -294,6 +294,7 @@ def image_of(request: Request, progress: Progress) -> Image:
             return found
     build = run(request, progress)
     made: Image = build.values["image"]
+    cache.trim()
     inputs.remember(record, _looked_at(build), str(made.path))
     return made
 
