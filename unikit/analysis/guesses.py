@@ -45,7 +45,7 @@ def application(walk: Walk, module: Module, scanned: Scanned) -> None:
     """The application's own files say more: names of modules in strings, computed imports, tools."""
     edge = Edge(EdgeKind.IMPORTS, True, True, "static", (str(module.path),))
     for text in sorted(scanned.strings):
-        _want_string(walk, module, text.replace(":", "."), edge)
+        named(walk, module, text.replace(":", "."), edge)
     for word, tool in stdlib.APP_WORDS.items():
         if word in scanned.words:
             walk.want(module, tool, edge)
@@ -110,7 +110,7 @@ def _want_stdlib(walk: Walk, module: Module, edge: Edge) -> None:
             walk.want_all(module, found, edge)
 
 
-def _want_string(walk: Walk, module: Module, text: str, edge: Edge) -> None:
+def named(walk: Walk, module: Module, text: str, edge: Edge) -> None:
     """A string such as "shop.urls" or "logging.handlers.SysLogHandler" may name a module or something in one."""
     parts = text.split(".")
     best = None

@@ -6,13 +6,13 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from unikit.analysis import datafiles, distributions, impossible, knowledge, recording, sickness
+from unikit.analysis import datafiles, distributions, impossible, recording, sickness
 from unikit.analysis.finder import Finder
 from unikit.analysis.installed import Environment
 from unikit.analysis.scanner import Scanner
 from unikit.analysis.walk import MAIN, Walk, hard
 from unikit.errors import ExitCode, UserError
-from unikit.hooks import optional, stdlib
+from unikit.hooks import knowledge, optional, stdlib
 from unikit.model import DataFile, Edge, EdgeKind, Imports, Interpreter, Missing, Module, ModuleKind, Source
 from unikit.native import elf
 from unikit.native.libraries import Resolver
@@ -42,7 +42,7 @@ def analyse(source: Source, traced: Iterable[str] = ()) -> Imports:
         data = [*_include(walk, entry), *hooked.data]
         for name in traced:
             if walk.finder.find(name):
-                walk.want(entry, name, Edge(EdgeKind.IMPORTS, True, True, "recorded", ("unikit.analysis.lock",)))
+                walk.want(entry, name, Edge(EdgeKind.IMPORTS, True, True, "recorded", ("unikit.lock",)))
         walk.run()
         distributions.add(walk, environment)
         walk.run()
@@ -78,6 +78,11 @@ def _enter(walk: Walk) -> Module:
         walk.want(start, source.served.partition(":")[0], launcher)
     for name in source.needs:
         walk.want(start, name, launcher)
+    setting = Edge(EdgeKind.IMPORTS, True, True, "setting", ("environment",))
+    for _, value in source.environment:  # frameworks are told by a variable which module has their settings
+        found = walk.finder.find(value) if all(p.isidentifier() for p in value.split(".")) else None
+        if found is not None and found.layer == "app":
+            walk.want(start, value, setting)
     if source.settings.freeze:
         walk.want(start, "unikit", replace(runtime, evidence=("freeze",)))
     for loaded in source.loaded:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 # folders beside an application's module that these find by convention
 FOLDERS: dict[str, tuple[str, ...]] = {
     "flask": ("templates", "static", "instance"),
@@ -42,6 +44,7 @@ HIDDEN: dict[str, tuple[str, ...]] = {
         "django.templatetags.*",        "django.contrib.sessions.*",
         "django.contrib.messages.*", "django.contrib.staticfiles.*",
     ),
+    "gunicorn": ("gunicorn.glogging", "gunicorn.workers.sync", "gunicorn.workers.gthread"),
     "PIL": ("PIL.*",),
     "passlib": ("passlib.handlers.*",),
     "dns": ("dns.*",),
@@ -55,6 +58,23 @@ HIDDEN: dict[str, tuple[str, ...]] = {
     "peewee": ("playhouse.*",),
     "tortoise": ("tortoise.*",),
 }  # fmt: skip
+
+
+
+@dataclass(frozen=True)
+class Convention:
+    """What a framework takes from an application: modules `beside` each other in its packages, and the packages that
+    a `table` in its settings names."""
+
+    table: str
+    beside: tuple[str, ...]
+
+
+CONVENTIONS = {
+    "django": Convention(
+        "INSTALLED_APPS", ("apps", "models.*", "admin", "migrations.*", "management.commands.*", "templatetags.*")
+    ),
+}
 
 # packages that a plain import reaches but that only serve development
 DEVELOPMENT = frozenset({"pytest", "_pytest", "IPython", "pip", "setuptools", "wheel", "mypy", "ruff", "sphinx"})

@@ -265,6 +265,31 @@ def test_entry_points_that_kept_code_asks_for(workshop: Workshop) -> None:
     assert "plug" in names and "other" not in names
 
 
+def test_what_a_framework_finds_by_convention(workshop: Workshop) -> None:
+    """Settings that a variable names, and what lies in the application's packages where the framework looks."""
+    workshop.packages({"django/__init__.py": ""})
+    app = workshop.app(main="import django")
+    write(
+        app.parent,
+        {
+            "pyproject.toml": """
+                [tool.unikit]
+                entry = "main.py"
+                environment = {SETTINGS = "site_of.settings", WAY = "/a.b"}
+            """,
+            "site_of/settings.py": "INSTALLED_APPS = ['shop']",
+            "shop/__init__.py": "",
+            "shop/models.py": "",
+            "shop/migrations/0001_initial.py": "",
+            "shop/management/commands/tidy.py": "",
+            "shop/other.py": "",
+        },
+    )
+    names = {m.name for m in workshop.analyse(app.parent).modules}
+    assert {"site_of.settings", "shop.models", "shop.migrations.0001_initial", "shop.management.commands.tidy"} <= names
+    assert "shop.other" not in names
+
+
 def test_hooks_that_packages_ship(workshop: Workshop) -> None:
     hook = """
         from PyInstaller.utils.hooks import collect_submodules, copy_metadata, is_module_satisfies
