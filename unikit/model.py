@@ -86,6 +86,7 @@ class Settings:
     memory: int | None = None  # MiB
     ports: tuple[int, ...] = ()
     interface: Literal["wsgi", "asgi"] | None = None  # of a served object, where its source does not show it
+    server: str | None = None  # that serves it; else the first installed of those that unikit knows
     sources: Literal["app", "all", "none"] = "app"  # whose .py files are shipped beside the compiled ones
     record: bool = True  # run the app's imports once, to learn of dynamic ones
     freeze: bool = False  # the image is the memory of the started program

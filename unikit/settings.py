@@ -131,6 +131,7 @@ READERS: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "memory": ('an amount such as "64M"', memory),
     "ports": ("a list of port numbers", _ports),
     "interface": ('"wsgi" or "asgi"', _choice("wsgi", "asgi")),
+    "server": ("the name of a server", _text),
     "sources": ('"app", "all" or "none"', _choice("app", "all", "none")),
     "record": ("true or false", _truth),
     "prune": ('"none", "safe" or "traced"', _choice("none", "safe", "traced")),

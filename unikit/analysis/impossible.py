@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from unikit.analysis.live import absolute
 from unikit.analysis.walk import MAIN, Walk, hard
-from unikit.hooks.impossible import CALLS, PACKAGES
+from unikit.hooks.impossible import CALLS, PACKAGES, WITHOUT
 from unikit.model import Edge, Module
 
 MOST = 8  # warnings; the rest is counted
@@ -36,11 +36,17 @@ def _calls(walk: Walk) -> Iterator[str]:
 
 
 def _packages(walk: Walk) -> Iterator[str]:
-    """Packages for nothing else, where the application itself imports them."""
+    """Packages for nothing else, where the application itself imports them, and not the part that works alone."""
+    found: dict[str, str] = {}
+    imported = set()
     for start, end, data in walk.graph.edges(data=True):
         edge: Edge = data["edge"]
         importer, target = walk.graph.nodes[start]["node"], walk.graph.nodes[end]["node"]
         if not isinstance(importer, Module) or importer.layer != "app" or not isinstance(target, Module):
             continue
+        imported.add(target.name)
         if target.layer == "dependencies" and target.name in PACKAGES and edge.evidence:
-            yield f"{edge.evidence[0]}: imports {target.name}, which cannot work: {PACKAGES[target.name]}"
+            found.setdefault(target.name, edge.evidence[0])
+    for name, evidence in found.items():
+        if WITHOUT.get(name) not in imported:
+            yield f"{evidence}: imports {name}, which cannot work: {PACKAGES[name]}"

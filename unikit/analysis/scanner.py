@@ -1,4 +1,4 @@
-"""What Python files import, as the target interpreter's own parser sees it (`target/scan/`), remembered between
+"""What Python files import, as the target interpreter's own parser sees it (`target/scan.py`), remembered between
 builds."""
 
 from __future__ import annotations
@@ -19,11 +19,9 @@ from unikit.errors import ExitCode, UserError
 from unikit.model import Interpreter, digest, digest_file
 from unikit.native import elf
 
-PROGRAM = "import sys; sys.path.append(sys.argv[1]); from scan.main import main; main()"
-
 
 class Flag(enum.IntFlag):
-    """How an import is reached; the numbers are those of `target/scan/`."""
+    """How an import is reached; the numbers are those of `target/scan.py`."""
 
     CONDITIONAL = 1
     GUARDED = 2
@@ -46,7 +44,7 @@ class Import:
 
 @dataclass(frozen=True)
 class Scope:
-    """What runs together in a file; see `target/scan/` for the fields."""
+    """What runs together in a file; see `target/scan.py` for the fields."""
 
     keys: tuple[str, ...] = ()
     imports: tuple[Import, ...] = ()
@@ -61,7 +59,7 @@ class Scope:
 
 @dataclass(frozen=True)
 class Scanned:
-    """What one file says; see `target/scan/` for the fields."""
+    """What one file says; see `target/scan.py` for the fields."""
 
     scopes: tuple[Scope, ...] = ()
     strings: frozenset[str] = frozenset()
@@ -124,8 +122,8 @@ class Scanner:
     _identity: str = ""
 
     def __enter__(self) -> Scanner:
-        program = [digest_file(file) for file in sorted((paths.TARGET / "scan").glob("*.py"))]
-        self._identity = digest(self.python.version, str(self.python.executable), self.words, *program)
+        known = (self.python.version, str(self.python.executable), self.words, digest_file(paths.TARGET / "scan.py"))
+        self._identity = digest(*known)
         return self
 
     def __exit__(
@@ -165,7 +163,7 @@ class Scanner:
 
     def _ask(self, path: Path, kind: str) -> dict[str, Any]:
         if self._process is None:
-            command = [str(self.python.executable), "-I", "-S", "-c", PROGRAM, str(paths.TARGET)]
+            command = [str(self.python.executable), "-I", "-S", str(paths.TARGET / "scan.py")]
             self._process = subprocess.Popen(
                 command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment(), encoding="utf-8"
             )

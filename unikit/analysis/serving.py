@@ -18,12 +18,16 @@ from unikit.errors import ExitCode, UserError
 from unikit.model import AppKind, Interpreter, Settings
 
 # in order of preference; the last WSGI one is in the standard library
-SERVERS = {AppKind.ASGI: ("uvicorn", "hypercorn"), AppKind.WSGI: ("waitress", "cheroot", "werkzeug", "wsgiref")}
+SERVERS = {
+    AppKind.ASGI: ("uvicorn", "hypercorn"),
+    AppKind.WSGI: ("waitress", "cheroot", "gunicorn", "werkzeug", "wsgiref"),
+}
 NEEDS = {
     "uvicorn": ("uvicorn",),
     "hypercorn": ("hypercorn.asyncio", "hypercorn.config"),
     "waitress": ("waitress",),
     "cheroot": ("cheroot.wsgi",),
+    "gunicorn": ("gunicorn.app.base", "gunicorn.glogging", "gunicorn.sock", "gunicorn.workers.gthread"),
     "werkzeug": ("werkzeug.serving",),
     "wsgiref": ("wsgiref.simple_server", "socketserver"),
 }
@@ -68,15 +72,30 @@ def plan(served: str, folders: tuple[Path, ...], python: Interpreter, options: S
         kind = _ask(module, attribute, factory, folders, python)
     if kind is AppKind.FUNCTION:
         return Plan(kind, _program(module, attribute, False, "", 0), ())
-    server = next((s for s in SERVERS[kind] if s == "wsgiref" or _find(s, python.site)), None)
-    if server is None:
-        raise UserError(
-            f"{served} is an ASGI application, and {python.path} has no server for it.",
-            code=ExitCode.MODULE_NOT_FOUND,
-            hint="install uvicorn (or hypercorn) there",
-        )
+    server = _server(served, kind, python, options)
     port = options.ports[0] if options.ports else PORT
     return Plan(kind, _program(module, attribute, factory, server, port), NEEDS[server])
+
+
+def _server(served: str, kind: AppKind, python: Interpreter, options: Settings) -> str:
+    """The one that the settings name, else the first that is installed."""
+    able = SERVERS[kind]
+    installed = [s for s in able if s == "wsgiref" or _find(s, python.site)]
+    if options.server and options.server not in able:
+        raise UserError(
+            f"{options.server!r} is not among the servers for a {kind.value.upper()} application.",
+            code=ExitCode.CONFIGURATION,
+            hint=f"`server` can be {', '.join(able)}; any other is started from a script of the application's own",
+        )
+    wanted = [s for s in installed if options.server in (None, s)]
+    if wanted:
+        return wanted[0]
+    raise UserError(
+        f"{served} is {'an ASGI' if kind is AppKind.ASGI else 'a WSGI'} application, and {python.path} has no "
+        f"{options.server or 'server for it'}.",
+        code=ExitCode.MODULE_NOT_FOUND,
+        hint=f"install {options.server or 'uvicorn (or hypercorn)'} there",
+    )
 
 
 def _program(module: str, attribute: str, factory: bool, server: str, port: int) -> str:

@@ -14,7 +14,7 @@ from unikit.model import AppFile, AppKind, Interpreter, Settings, Source, Start
 
 GUEST_APP = "/app"
 MAIN = "/.unikit/main.pyc"
-LOCK = "unikit.analysis.lock"  # beside the application (lock.py)
+LOCK = "unikit.lock"  # beside the application (lock.py)
 MODULES = "/.unikit/modules"  # where the guest finds its modules
 FORMS = "APP is a script, a folder with a __main__.py or a pyproject.toml, or module:attribute"
 

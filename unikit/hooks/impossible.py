@@ -4,7 +4,7 @@ from __future__ import annotations
 
 PROGRAMS = "a guest has no other programs to run: call a library, or ask a service over the network"
 PROCESSES = "a guest is one process: use threads or asyncio, and more guests for more processors"
-SERVERS = "its workers are processes: build MODULE:ATTRIBUTE of the application, and it is served with threads"
+SERVERS = "its workers are processes: build MODULE:ATTRIBUTE of the application, and gunicorn's threads serve it"
 
 # full name of a function -> what to do instead
 CALLS: dict[str, str] = {
@@ -33,3 +33,5 @@ CALLS: dict[str, str] = {
 
 # packages whose only work is to start processes
 PACKAGES: dict[str, str] = {"gunicorn": SERVERS, "billiard": PROCESSES}
+# what an application imports as well that uses such a package without its processes
+WITHOUT: dict[str, str] = {"gunicorn": "gunicorn.workers.gthread"}

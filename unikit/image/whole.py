@@ -64,7 +64,7 @@ class _Whole:
         for node in sorted(lost):  # whatever is there is there for the application: no node without a way to it
             if not any(tail in lost for tail in self.graph.predecessors(node)):
                 traced = self.natives.imports.mode == "traced" and node.startswith("module:")
-                why, origin = (("unikit.analysis.lock",), "recorded") if traced else ((), "runtime")
+                why, origin = (("unikit.lock",), "recorded") if traced else ((), "runtime")
                 self._edge(ROOT, node, EdgeKind.IMPORTS, *why, origin=origin)
         return Inventory(self.graph, tuple(self._absent()))
 

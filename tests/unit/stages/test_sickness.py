@@ -10,9 +10,8 @@ import pytest
 
 from tests.unit.stages import elves
 from tests.unit.stages.conftest import Workshop, write
-from unikit.analysis import natives
 from unikit.errors import ExitCode, UserError
-from unikit.native import holders
+from unikit.native import holders, natives
 
 
 def warnings(workshop: Workshop, **files: str) -> list[str]:
@@ -133,6 +132,12 @@ def test_pre_forking_servers(workshop: Workshop) -> None:
     workshop.packages({"gunicorn/__init__.py": "", "gunicorn/app/base.py": ""})
     said = warnings(workshop, main="from gunicorn.app.base import Thing")
     assert any("main.py:1: imports gunicorn, which cannot work: its workers are processes" in s for s in said)
+
+
+def test_a_pre_forking_servers_worker_alone_works(workshop: Workshop) -> None:
+    workshop.packages({"gunicorn/__init__.py": "", "gunicorn/app/base.py": "", "gunicorn/workers/gthread.py": ""})
+    main = "from gunicorn.app.base import Thing\nfrom gunicorn.workers.gthread import ThreadWorker"
+    assert warnings(workshop, main=main) == []
 
 
 def test_not_everything_is_told(workshop: Workshop) -> None:

@@ -170,6 +170,27 @@ def test_asgi_without_a_server_says_what_to_install(workshop: Workshop, monkeypa
     assert "uvicorn" in (error.hint or "")
 
 
+@pytest.mark.parametrize(
+    ("server", "code", "complaint"),
+    [
+        ("gunicorn", None, ""),
+        ("cheroot", ExitCode.MODULE_NOT_FOUND, "has no cheroot"),
+        ("uvicorn", ExitCode.CONFIGURATION, "'uvicorn' is not among the servers for a WSGI application"),
+    ],
+)
+def test_the_settings_choose_the_server(
+    workshop: Workshop, server: str, code: ExitCode | None, complaint: str
+) -> None:
+    workshop.packages({"waitress/__init__.py": "", "gunicorn/__init__.py": "", "uvicorn/__init__.py": ""})
+    app = workshop.app(web=SERVED["wsgi_function"][0]).parent
+    write(app, {"pyproject.toml": f"[tool.unikit]\nentry = 'web:app'\nserver = '{server}'\n"})
+    if code is None:
+        assert "ThreadWorker(" in workshop.load(app).launcher
+        return
+    error = refused(workshop, app)
+    assert error.code is code and complaint in error.message and error.hint
+
+
 def test_a_served_module_that_fails_shows_its_traceback(workshop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(workshop.app(web="app = object()\nraise RuntimeError('no database')").parent)
     error = refused(workshop, "web:app")
