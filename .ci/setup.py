@@ -11,6 +11,7 @@ a machine that has everything. A stamp makes the second time immediate.
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import os
 import shutil
@@ -21,7 +22,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 
-# What must be there (a program on PATH, or an absolute path of which one must exist), and the package that brings it.
+# What must be there (a program on PATH, or a pattern of absolute paths), and the package that brings it.
 RUN = {
     "qemu-system-x86_64": "qemu-system-x86",
     "gcc": "gcc",
@@ -42,6 +43,7 @@ TEST = RUN | {
     "/usr/sbin/ovs-vswitchd": "openvswitch-switch",
     "ip": "iproute2",
     "unshare": "util-linux",
+    "/usr/lib/postgresql/*/bin/initdb": "postgresql",
     "chromium": "chromium",
     "/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf": "fonts-dejavu-core",
 }
@@ -84,7 +86,7 @@ def missing(wanted: dict[str, str]) -> set[str]:
     return {
         package
         for thing, package in wanted.items()
-        if not (Path(thing).exists() if thing.startswith("/") else shutil.which(thing))
+        if not (glob.glob(thing) if thing.startswith("/") else shutil.which(thing))
     }
 
 

@@ -7,9 +7,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from unikit.analysis import lock
-from unikit.analysis.lock import Lock
+from unikit import lock
 from unikit.errors import ExitCode, UserError
+from unikit.lock import Lock
 
 ONE = Lock("main.py", "3.11", ('curl "$URL" \\ \x7f', ""), ("a", "b.c"), ("/lib/x.so",), ("read",))
 TWO = Lock("m:app", "3.12", (), (), (), ())
@@ -19,7 +19,7 @@ def test_the_text_is_sorted_and_a_name_a_line(tmp_path: Path) -> None:
     text = lock.dump({"two": TWO, "my-app": ONE})
     assert text.index("[my-app]") < text.index("[two]")
     assert '    "a",\n    "b.c",\n' in text
-    file = tmp_path / "unikit.analysis.lock"
+    file = tmp_path / "unikit.lock"
     file.write_text(text)
     assert lock.read(file) == {"my-app": ONE, "two": TWO}
     assert lock.dump(lock.read(file)) == text
@@ -30,7 +30,7 @@ def test_the_text_is_sorted_and_a_name_a_line(tmp_path: Path) -> None:
     ["x", "format = 99", "[a]\nentry='m'", "format = 1\n[a]\nentry = 1", "format = 1\na = 2", "format = '1'", "\xff"],
 )
 def test_a_damaged_file_is_told(tmp_path: Path, text: str) -> None:
-    file = tmp_path / "unikit.analysis.lock"
+    file = tmp_path / "unikit.lock"
     file.write_bytes(text.encode("latin-1"))
     with pytest.raises(UserError) as caught:
         lock.read(file)

@@ -202,7 +202,7 @@ python = "3.11"
 
 
 def test_lock_files_differ_by_name(tmp_path: Path) -> None:
-    old, new = tmp_path / "old.lock", tmp_path / "unikit.analysis.lock"
+    old, new = tmp_path / "old.lock", tmp_path / "unikit.lock"
     old.write_text(LOCK)
     new.write_text(LOCK.replace('"json", ', '"csv", "re", ').replace('"write"', '"writev"'))
     found = diff.locks(old, new)
