@@ -96,7 +96,7 @@ def _script(profile: machine.Machine, images: dict[str, Image], default: str, *,
         options=profile.machine,
         kernel=memory if shared else '-kernel "$D/$APP.img"',
         port=machine.EXIT_PORT,
-        append=shlex.quote(machine.encode([("env", f"GLIBC_TUNABLES={TCG_TUNABLES}")])),
+        append=shlex.quote(machine.encode([("env", f"GLIBC_TUNABLES={TCG_TUNABLES}"), machine.USER_ADDRESS])),
     )
 
 

@@ -28,6 +28,8 @@
 
 #define THREAD_USER 56 /* struct thread: user */
 
+#define STACK_SELECTOR 0x10 /* KERNEL_SS */
+
 #define SYSCALL_TABLE_SIZE 512
 
 #define START_STACK_SIZE 16384 /* entry.S */

@@ -51,7 +51,7 @@ enum {
 
 _Static_assert(offsetof(struct registers, rip) == R_RIP && offsetof(struct registers, rax) == R_RAX &&
                    offsetof(struct registers, number) == R_NUMBER && sizeof(struct registers) == R_SIZE &&
-                   offsetof(struct thread, user) == THREAD_USER,
+                   offsetof(struct thread, user) == THREAD_USER && KERNEL_SS == STACK_SELECTOR,
                "boot/registers.h is out of date");
 
 WEAK void lapic_eoi(void) {}

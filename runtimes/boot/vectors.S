@@ -57,6 +57,8 @@ trap_vectors:
     popq R_SS(%rax)
     mov %rax, %rsp
     mov %rax, %rdi
+    mov $STACK_SELECTOR, %ecx   /* emulators make it null, and keep what they translated apart by it */
+    mov %ecx, %ss
     cld
 .endm
 

@@ -144,16 +144,16 @@ DEVICE(freeze) = {.name = "unikit/freeze",
                   .ops = &freeze_ops,
                   .open = open_freeze};
 
-/* This boot's environment and arguments, each with a letter in front and a NUL behind: what is not the
- * program's memory any more is asked for here. */
+/* This boot's environment, arguments and kind of console, each with a letter in front and a NUL behind: what is
+ * not the program's memory any more is asked for here. */
 static void show_boot(struct text_sink *out)
 {
     const char *(*each)(const char *, size_t) =
         config_each_override("arg", 0) ? config_each_override : config_each;
     const char *value;
 
-    if ((value = config_get("freeze")))
-        text_put(out, "f%s%c", value, 0);
+    if ((value = config_get("tty")))
+        text_put(out, "t%s%c", value, 0);
     for (size_t i = 0; (value = config_each("env", i)); i++)
         text_put(out, "e%s%c", value, 0);
     for (size_t i = 0; (value = each("arg", i)); i++)
@@ -161,3 +161,13 @@ static void show_boot(struct text_sink *out)
 }
 
 TEXT_FILE(boot) = {.path = "/proc/unikit/boot", .show = show_boot};
+
+/* While an image is made: the value of `freeze`. */
+static void show_how(struct text_sink *out)
+{
+    const char *value = config_get("freeze");
+
+    text_put(out, "%s", value ? value : "");
+}
+
+TEXT_FILE(how) = {.path = "/proc/unikit/freeze", .show = show_how};

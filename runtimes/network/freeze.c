@@ -23,4 +23,6 @@ START(services)
 {
     for (const struct tcp_pcb_listen *p = tcp_listen_pcbs.listen_pcbs; p; p = p->next)
         port_announce(p->local_port, "tcp");
+    if (tcp_listen_pcbs.listen_pcbs)
+        early_listening();
 }

@@ -138,6 +138,17 @@ struct interface_counters {
 const struct interface_counters *interface_counters(const struct netif *);
 bool interface_is_loopback(const struct netif *);
 
+/* early.c: what comes while the machine starts waits until it can be answered. */
+void early_begin(void);
+/* The program listens: from soon on it is known which ports are closed. */
+void early_listening(void);
+/* Takes over the frame (true) if it has to wait. */
+bool early_hold(struct netif *, struct pbuf *);
+/* Hands in what need not wait any longer; whether there was something. Called by network_settle(). */
+bool early_deliver(void);
+/* Frames that wait are dropped. */
+void early_forget(void);
+
 /* dhcp.c: waits until the interfaces are configured, or the deadline for that has passed. 0 or -ERESTARTSYS.
  */
 int network_wait_configured(void);

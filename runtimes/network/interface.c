@@ -104,6 +104,7 @@ int network_device_add(struct network_device *device)
 START(network)
 {
     start();
+    early_begin();
     for (unsigned i = 0; i < interface_count; i++)
         dhcp_begin(&interfaces[i]->netif);
     network_settle();
@@ -111,6 +112,7 @@ START(network)
 
 void interfaces_leave(void)
 {
+    early_forget();
     while (interface_count) {
         struct interface *i = interfaces[--interface_count];
         netif_set_status_callback(&i->netif, NULL);
@@ -150,7 +152,7 @@ void network_input(struct network_device *device, struct pbuf *p, bool checked)
     i->counters.received_bytes += p->tot_len;
     ticks_traffic();
     netif->chksum_flags = checked ? netif->chksum_flags & ~checks : netif->chksum_flags | checks;
-    if (cut_short(p) || netif->input(p, netif) != ERR_OK)
+    if (cut_short(p) || (!early_hold(netif, p) && netif->input(p, netif) != ERR_OK))
         pbuf_free(p);
 }
 
@@ -158,7 +160,7 @@ void network_settle(void)
 {
     for (bool again = true; again;) {
         struct netif *netif;
-        again = false;
+        again = early_deliver();
         NETIF_FOREACH(netif)
         {
             if (netif->loop_first) {

@@ -75,6 +75,8 @@ int tcp_socket_listen(struct file *file, int backlog)
     tcp_accept(listening, accepted);
     tcp_apply(&s->inet);
     port_announce(s->local_port, "tcp");
+    early_listening();
+    network_settle(); /* connections may have waited for it */
     return 0;
 }
 

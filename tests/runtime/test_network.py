@@ -44,6 +44,7 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def wire(library: Path) -> Wire:
     wire = Wire(Machine(library, 1, "10.0.0.1/24"), Machine(library, 2, "10.0.0.2/24"))
     wire.pass_time(2)
+    wire.pass_time(10, 0.5)  # the machines have started (early.c)
     return wire
 
 
@@ -310,6 +311,37 @@ def test_refused_and_tried_again(wire: Wire) -> None:
     assert a.connect(client, ipv4("10.0.0.2", 99)) == -errno.EISCONN
     blocking = a.socket(kind=STREAM)
     assert a.connect(blocking, ipv4("10.0.0.2", 98)) == -errno.ECONNREFUSED
+
+
+def test_connections_wait_while_the_machine_starts(library: Path) -> None:
+    """Until somebody listens on their port; a second after the program has begun to listen, the rest is refused."""
+    wire = Wire(Machine(library, 1, "10.0.0.1/24"), Machine(library, 2, "10.0.0.2/24"))
+    wire.pass_time(2)
+    early, wrong = wire.a.socket(), wire.a.socket()
+    for client, port in ((early, 80), (wrong, 99)):
+        assert wire.a.connect(client, ipv4("10.0.0.2", port)) == -errno.EINPROGRESS
+    wire.run()
+    assert list(wire.segments(wire.b)) == []
+    listener = wire.b.listener(80)
+    wire.run()
+    assert wire.a.connect(early, ipv4("10.0.0.2", 80)) == 0 and wire.b.accept(listener) >= 0
+    assert wire.a.poll(wrong) & ERR == 0
+    wire.pass_time(1.1)
+    assert wire.a.get(wrong, socket.SOL_SOCKET, socket.SO_ERROR) == errno.ECONNREFUSED
+    late = wire.a.socket()
+    assert wire.a.connect(late, ipv4("10.0.0.2", 99)) == -errno.EINPROGRESS
+    wire.run()
+    assert wire.a.get(late, socket.SOL_SOCKET, socket.SO_ERROR) == errno.ECONNREFUSED
+
+
+def test_connections_to_a_machine_that_never_listens_are_refused_in_the_end(library: Path) -> None:
+    wire = Wire(Machine(library, 1, "10.0.0.1/24"), Machine(library, 2, "10.0.0.2/24"))
+    client = wire.a.socket()
+    assert wire.a.connect(client, ipv4("10.0.0.2", 80)) == -errno.EINPROGRESS
+    wire.run()
+    assert list(wire.segments(wire.b)) == []
+    wire.pass_time(11)
+    assert wire.a.get(client, socket.SOL_SOCKET, socket.SO_ERROR) == errno.ECONNREFUSED
 
 
 def test_nobody_answers(wire: Wire) -> None:

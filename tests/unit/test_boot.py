@@ -85,6 +85,12 @@ def test_a_guest_without_a_word() -> None:
     assert "status 70" in refused(ended(status=141)).message
 
 
+def test_the_address_is_known_where_the_network_is_ours_alone() -> None:
+    assert boot.with_address(Options()).tokens == (machine.USER_ADDRESS,)
+    for own in (Options(tokens=(("ip", "dhcp"),)), Options(extra=("-netdev", "tap,id=lan"))):
+        assert boot.with_address(own) == own
+
+
 def test_tokens() -> None:
     text = boot.tokens(Options(environment=(("A", "1 2"),), arguments=("x",), tokens=(("verbose", "1"),)), "kvm")
     assert text == "env=A=1%202 arg=x verbose=1"

@@ -19,7 +19,8 @@ from typing import Any, TypeVar
 Hook = TypeVar("Hook", bound=Callable[[], Any])
 
 DEVICE = "/dev/unikit/freeze"
-BOOT = "/proc/unikit/boot"
+BOOT = "/proc/unikit/boot"  # this boot's environment, arguments and kind of console
+HOW = "/proc/unikit/freeze"
 WARM_SIGNAL = 64  # the last of the real-time signals
 REFUSED = 75  # EX_TEMPFAIL: the build says why
 
@@ -51,14 +52,13 @@ def freeze() -> bool:
         os.close(os.open(DEVICE, os.O_WRONLY | os.O_CLOEXEC))
     except OSError:
         return False  # no image is being made
-    known = _boot()
-    if known.warm:
+    if _read(HOW) == b"warm":
         import signal
 
         signal.signal(WARM_SIGNAL, _warm)
         return False
     try:
-        _freeze(known)
+        _freeze()
     except OSError as error:
         _refused(error)
         os._exit(REFUSED)
@@ -73,7 +73,7 @@ def _warm(number: int, frame: Any) -> None:
     loop = events._get_running_loop() if events else None
     wakeup = signal.set_wakeup_fd(-1)
     try:
-        _freeze(_boot())
+        _freeze()
         signal.signal(number, signal.SIG_DFL)
     except OSError as error:
         _refused(error)  # the signal comes again: connections may be about to close
@@ -84,9 +84,10 @@ def _warm(number: int, frame: Any) -> None:
             events._set_running_loop(loop)
 
 
-def _freeze(known: _Boot) -> None:
+def _freeze() -> None:
     """Raises OSError if the memory cannot be frozen as it is."""
     global _frozen
+    before = _read(BOOT)
     while _before:
         _before.pop()()
     import gc
@@ -99,36 +100,45 @@ def _freeze(known: _Boot) -> None:
         device.write(b"freeze")
     os.fork()
     _frozen = True
-    _thaw(known)
+    _thaw(before)
 
 
 class _Boot:
-    """What the kernel was told at this boot."""
+    """What the kernel was told at a boot."""
 
-    def __init__(self) -> None:
+    def __init__(self, told: bytes) -> None:
         self.environment: dict[str, str] = {}
         self.arguments: list[str] = []
-        self.warm = False
+        for item in told.split(b"\0"):
+            if item[:1] == b"e":
+                key, _, value = os.fsdecode(item[1:]).partition("=")
+                self.environment[key] = value
+            elif item[:1] == b"a":
+                self.arguments.append(os.fsdecode(item[1:]))
 
 
-def _boot() -> _Boot:
-    boot = _Boot()
-    with open(BOOT, "rb", buffering=0) as file:
-        items = file.readall().split(b"\0")
-    for item in items:
-        if item[:1] == b"e":
-            key, _, value = os.fsdecode(item[1:]).partition("=")
-            boot.environment[key] = value
-        elif item[:1] == b"a":
-            boot.arguments.append(os.fsdecode(item[1:]))
-        elif item == b"fwarm":
-            boot.warm = True
-    return boot
+def _read(path: str) -> bytes:
+    """By plain system calls: it is done in every boot of the frozen image."""
+    file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    told = b""
+    while data := os.read(file, 65536):
+        told += data
+    os.close(file)
+    return told
 
 
-def _thaw(before: _Boot) -> None:
+def _thaw(before: bytes) -> None:
     """What belongs to the boot, and not to the program, becomes this boot's."""
-    now = _boot()
+    now = _read(BOOT)
+    if now != before:
+        _adapt(_Boot(before), _Boot(now))
+    _renew()
+    for function in _after:
+        function()
+
+
+def _adapt(before: _Boot, now: _Boot) -> None:
+    """To what is another than when the memory was frozen."""
     environment, arguments = now.environment, now.arguments
     old, given = before.environment, before.arguments
     for key in old:
@@ -147,9 +157,6 @@ def _thaw(before: _Boot) -> None:
             stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     if old.get("TZ") != environment.get("TZ") and "time" in sys.modules:
         sys.modules["time"].tzset()
-    _renew()
-    for function in _after:
-        function()
 
 
 def _renew() -> None:

@@ -83,7 +83,8 @@ def prepare(image: Image, options: Options, progress: Progress, *, app_channel: 
             progress.note(f"port {claimed.guest} of the guest is {claimed.address}:{claimed.host}")
             progress.event("port", host=claimed.host, guest=claimed.guest, address=claimed.address)
     accel = options.accelerator or accelerator.choose(str(qemu))
-    append = tokens(options, accel)
+    network = image.manifest.network or bool(forwards)
+    append = tokens(with_address(options) if network else options, accel)
     channels = Channels(app=app_channel)
     console, serial, channel = channels.descriptors
     kernel, sharing = _memory(image, memory)
@@ -98,7 +99,7 @@ def prepare(image: Image, options: Options, progress: Progress, *, app_channel: 
         report=channel,
         app=channels.app_descriptor,
         forwards=forwards,
-        network=image.manifest.network or bool(forwards),
+        network=network,
         volumes=options.volumes,
         extra=(*sharing, *options.extra),
     )
@@ -157,6 +158,14 @@ def no_qemu() -> UserError:
         code=ExitCode.NO_QEMU,
         hint="Install it: apt install qemu-system-x86. `unikit doctor` checks everything.",
     )
+
+
+def with_address(options: Options) -> Options:
+    """User-mode networking gives out the same address to everyone: the guest need not ask, unless there are others."""
+    own = any(word in ("-netdev", "-nic", "-net") or "virtio-net" in word for word in options.extra)
+    if own or any(key == "ip" for key, _ in options.tokens):
+        return options
+    return replace(options, tokens=(*options.tokens, machine.USER_ADDRESS))
 
 
 def tokens(options: Options, accel: str) -> str:

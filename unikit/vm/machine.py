@@ -25,6 +25,8 @@ EXIT_PORT = 0xF4
 REPORT_PORT = "unikit.report"
 CONSOLE_PORT = "unikit.console"
 APP_PORT = "unikit.app"
+# What QEMU's user-mode network gives out by DHCP (qemu-options: -netdev user), as a boot token: nothing to wait for.
+USER_ADDRESS = ("ip", "10.0.2.15/24,10.0.2.2,10.0.2.3")
 
 
 @dataclass(frozen=True)
