@@ -3,9 +3,9 @@
     python benchmarks/freeze.py SYSTEM [--linux SYSTEM] [--cold SYSTEM] [--apps web,flask] [--runs 9] [--memory 512]
         [--json FILE]
 
-A SYSTEM is a folder as make_system.py writes it: `boot` starts the guest of $APP, whose port 8080 is $PORT of 127.0.0.1.
-Every round boots each of them once per application, one after the other. `empty` is the frozen system's own QEMU, with
-the same options, whose guest does nothing but end it: what no guest can be faster than.
+A SYSTEM is a folder as make_system.py writes it: `boot` starts the guest of $APP, whose port 8080 is $PORT of
+127.0.0.1. Every round boots each of them once per application, one after the other. `empty` is the frozen system's own
+QEMU, with the same options, whose guest does nothing but end it: what no guest can be faster than.
 
 The client connects as soon as QEMU takes the connection and sends its request: the answer is what is waited for. Where
 the answer does not come that way (Linux drops what arrives before it has an address) it asks once the application says
@@ -165,7 +165,8 @@ def _show(app: str, found: dict[str, list[Took]]) -> None:
         print(f"  {name:25} {1e3 * middle(walls):8.1f}  (CPU {1e3 * middle([t.cpu for t in took]):.0f})", end="")
         if name.startswith("frozen"):
             beyond = [t.wall - e.wall for t, e in zip(took, found["empty"], strict=True)]
-            print(f"   {1e3 * middle(beyond):.1f} more than empty ({1e3 * min(beyond):.1f} to {1e3 * max(beyond):.1f})", end="")
+            print(f"   {1e3 * middle(beyond):.1f} more than empty", end="")
+            print(f" ({1e3 * min(beyond):.1f} to {1e3 * max(beyond):.1f})", end="")
         elif name != "empty":
             ratios = [t.wall / f.wall for t, f in zip(took, found["frozen"], strict=True)]
             print(f"   {middle(ratios):.1f} times frozen ({min(ratios):.1f} to {max(ratios):.1f})", end="")

@@ -1,7 +1,7 @@
 """Writes a folder that a benchmark can boot without unikit: an image an application, and a script that starts QEMU.
 
     python benchmarks/make_system.py OUT hello=hello.py web=web.py flask=flaskapp.py [--python PYTHON] [--freeze]
-        [--compress zstd]
+        [--warm COMMAND] [--compress zstd]
 
 With --freeze the images are frozen, and guests share their memory (`--alone`: each loads its own copy).
 
@@ -50,6 +50,7 @@ def main() -> None:
     parser.add_argument("--compress", choices=[*DECODERS], nargs="?", const="zstd", help="compressed images")
     parser.add_argument("--machine", default=machine.DEFAULT)
     parser.add_argument("--freeze", action="store_true", help="frozen images")
+    parser.add_argument("--warm", metavar="COMMAND", help="frozen after it has driven the applications that listen")
     parser.add_argument("--alone", action="store_true", help="frozen images that each guest loads by itself")
     options = parser.parse_args()
     shown = progress.choose()
@@ -58,7 +59,7 @@ def main() -> None:
     for text in options.apps:
         name, _, app = text.partition("=")
         freeze = options.freeze or options.alone or None
-        request = pipeline.Request(app, options.python, freeze=freeze, compress=options.compress)
+        request = pipeline.Request(app, options.python, freeze=freeze, compress=options.compress, warm=options.warm)
         made = pipeline.image_of(request, shown)
         target = options.out / f"{name}.img"
         shutil.copyfile(made.path, target)

@@ -10,9 +10,10 @@
 #include "memory.h"
 #include "pvh.h"
 
-#define MAX_RANGES 32
-#define MAX_TAKEN  16
-#define LOW_MEMORY 0x100000UL /* firmware's and the loader's own: left alone */
+#define MAX_RANGES        32
+#define MAX_TAKEN         16
+#define COMMAND_LINE_SIZE (16384 + 1) /* unikit/vm/boot.py, APPEND_LIMIT */
+#define LOW_MEMORY        0x100000UL  /* firmware's and the loader's own: left alone */
 
 struct range {
     uintptr_t start, end;
@@ -22,7 +23,7 @@ struct boot_information boot_information PER_BOOT;
 
 static struct range ram[MAX_RANGES], taken[MAX_TAKEN];
 static unsigned ram_count PER_BOOT, taken_count PER_BOOT;
-static char command_line[4096];
+static char command_line[COMMAND_LINE_SIZE];
 
 extern char kernel_start[], kernel_end[];
 

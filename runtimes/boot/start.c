@@ -18,7 +18,7 @@ static void phase_ended(const char *name)
 {
     report_begin("boot");
     report_string("phase", name, strlen(name));
-    report_number("ns", (int64_t)clock_now());
+    report_number("ns", (int64_t)(clock_now() - clock_power_on));
     report_end();
 }
 

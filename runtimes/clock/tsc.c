@@ -91,10 +91,14 @@ void clock_refine(void)
         clock_set_scale(ruler_scale(now));
 }
 
-/* The memory is written out: a resumed boot goes on from here. */
+uint64_t clock_power_on;
+
+/* The memory is written out: a resumed boot goes on from here. Until its clock has been started no time
+ * passes. */
 void clock_freeze(void)
 {
-    clock_set_scale(clock_page.scale);
+    clock_set_scale(0);
+    clock_power_on = clock_page.base_ns;
 }
 
 /* Cold and resumed boots: base_ns holds the time that the image had when it was frozen (0 when cold), and
@@ -116,8 +120,10 @@ void clock_start(void)
     compiler_barrier();
     /* The TSC started at power-on, so a cold boot's clock does too. */
     uint64_t tsc = tsc_read();
+    uint64_t since = (uint64_t)((unsigned __int128)tsc * scale >> 32);
     if (clock_page.base_ns == 0)
-        clock_page.base_ns = (uint64_t)((unsigned __int128)tsc * scale >> 32);
+        clock_page.base_ns = since;
+    clock_power_on = clock_page.base_ns - since;
     clock_page.base_tsc = tsc;
     clock_page.scale = scale;
     compiler_barrier();

@@ -25,7 +25,8 @@
 
 #define RANGES 64
 
-/* What the host looks for in the memory: physical ranges [start, end), 0 after the last (unikit/vm/frozen.py).
+/* What the host looks for in the memory: physical ranges [start, end), 0 after the last
+ * (unikit/vm/frozen.py).
  */
 static struct {
     uint64_t magic, count;
@@ -116,10 +117,11 @@ static int open_freeze(struct file *file)
     return config_get("freeze") ? 0 : -ENXIO;
 }
 
-/* "freeze": the next fork. Anything else is a reason not to, for the host. */
+/* "freeze": the next fork. "import ...": modules that came in after it. Anything else is a reason not to
+ * freeze, for the host. */
 static ssize_t write_freeze(struct file *file, struct io *io, uint64_t *pos)
 {
-    static char text[4096];
+    static char text[16384];
     ssize_t n = io_take(io, text, sizeof(text));
 
     (void)file, (void)pos;
@@ -128,7 +130,7 @@ static ssize_t write_freeze(struct file *file, struct io *io, uint64_t *pos)
     if (n == 6 && memcmp(text, "freeze", 6) == 0) {
         wanted = true;
     } else {
-        report_begin("refused");
+        report_begin(n >= 7 && memcmp(text, "import ", 7) == 0 ? "imported" : "refused");
         report_string("text", text, (size_t)n);
         report_end();
     }
@@ -144,14 +146,16 @@ DEVICE(freeze) = {.name = "unikit/freeze",
                   .ops = &freeze_ops,
                   .open = open_freeze};
 
-/* This boot's environment, arguments and kind of console, each with a letter in front and a NUL behind: what is
- * not the program's memory any more is asked for here. */
+/* This boot's environment, arguments and kind of console, each with a letter in front and a NUL behind: what
+ * is not the program's memory any more is asked for here. */
 static void show_boot(struct text_sink *out)
 {
     const char *(*each)(const char *, size_t) =
         config_each_override("arg", 0) ? config_each_override : config_each;
     const char *value;
 
+    if ((value = config_get("freeze")) && strcmp(value, "watch") == 0)
+        text_put(out, "w%c", 0);
     if ((value = config_get("tty")))
         text_put(out, "t%s%c", value, 0);
     for (size_t i = 0; (value = config_each("env", i)); i++)
@@ -162,12 +166,12 @@ static void show_boot(struct text_sink *out)
 
 TEXT_FILE(boot) = {.path = "/proc/unikit/boot", .show = show_boot};
 
-/* While an image is made: the value of `freeze`. */
+/* While an image is made: how, and modules to import before. */
 static void show_how(struct text_sink *out)
 {
-    const char *value = config_get("freeze");
+    const char *how = config_get("freeze"), *modules = config_get("freeze_import");
 
-    text_put(out, "%s", value ? value : "");
+    text_put(out, "%s\n%s", how ? how : "", modules ? modules : "");
 }
 
 TEXT_FILE(how) = {.path = "/proc/unikit/freeze", .show = show_how};

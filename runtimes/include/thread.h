@@ -129,8 +129,9 @@ void thread_wake(
     struct thread *); /* a waiting thread becomes ready, ahead of those that use up their slices */
 
 /* ---- time */
-uint64_t clock_now(void); /* CLOCK_MONOTONIC: ns since power-on, continues over a freeze */
-int64_t clock_real(void); /* CLOCK_REALTIME: ns since 1970 */
+uint64_t clock_now(void);       /* CLOCK_MONOTONIC: ns since power-on, continues over a freeze */
+extern uint64_t clock_power_on; /* when this machine was switched on: 0, but in a frozen image */
+int64_t clock_real(void);       /* CLOCK_REALTIME: ns since 1970 */
 void clock_set_real(int64_t ns);
 void clock_freeze(void); /* the memory is written out: time stands until it resumes */
 

@@ -1,10 +1,10 @@
 /* early.c - frames that come before the guest is ready for them.
  *
- * A hypervisor's network takes connections from the first moment on. What it sends then would be dropped (there
- * is no address yet) or refused (the program does not listen yet), and is sent again seconds later, or never. So
- * while the machine starts, questions for an address wait until there is one, and the first segments of
- * connections until somebody listens on their port. It ends WINDOW after the start, or soon after the program has
- * begun to listen: from then on a port is open or closed.
+ * A hypervisor's network takes connections from the first moment on. What it sends then would be dropped
+ * (there is no address yet) or refused (the program does not listen yet), and is sent again seconds later, or
+ * never. So while the machine starts, questions for an address wait until there is one, and the first
+ * segments of connections until somebody listens on their port. It ends WINDOW after the start, or soon after
+ * the program has begun to listen: from then on a port is open or closed.
  */
 #include "inet.h"
 #include "lwip/etharp.h"
@@ -57,8 +57,9 @@ static int wanted(const struct pbuf *p)
     if (ethernet->type == PP_HTONS(ETHTYPE_ARP))
         return ((const struct etharp_hdr *)(const void *)ip)->opcode == PP_HTONS(ARP_REQUEST) ? 0 : -1;
     length = SIZEOF_ETH_HDR + IPH_HL_BYTES(ip);
-    if (ethernet->type != PP_HTONS(ETHTYPE_IP) || ethernet->dest.addr[0] & 1 || IPH_PROTO(ip) != IP_PROTO_TCP ||
-        IPH_OFFSET(ip) & PP_HTONS(IP_OFFMASK | IP_MF) || p->len < length + TCP_HLEN)
+    if (ethernet->type != PP_HTONS(ETHTYPE_IP) || ethernet->dest.addr[0] & 1 ||
+        IPH_PROTO(ip) != IP_PROTO_TCP || IPH_OFFSET(ip) & PP_HTONS(IP_OFFMASK | IP_MF) ||
+        p->len < length + TCP_HLEN)
         return -1;
     tcp = (const void *)((const uint8_t *)p->payload + length);
     return (TCPH_FLAGS(tcp) & (TCP_SYN | TCP_ACK | TCP_RST)) == TCP_SYN ? lwip_ntohs(tcp->dest) : -1;

@@ -20,8 +20,8 @@ Hook = TypeVar("Hook", bound=Callable[[], Any])
 
 DEVICE = "/dev/unikit/freeze"
 BOOT = "/proc/unikit/boot"  # this boot's environment, arguments and kind of console
-HOW = "/proc/unikit/freeze"
-WARM_SIGNAL = 64  # the last of the real-time signals
+HOW = "/proc/unikit/freeze"  # `1`, `warm` or `watch`, and modules to import before, with commas
+WARM_SIGNAL = 64  # the last of the real-time signals: freeze now, or tell what was imported
 REFUSED = 75  # EX_TEMPFAIL: the build says why
 
 _before: list[Callable[[], Any]] = []
@@ -52,7 +52,13 @@ def freeze() -> bool:
         os.close(os.open(DEVICE, os.O_WRONLY | os.O_CLOEXEC))
     except OSError:
         return False  # no image is being made
-    if _read(HOW) == b"warm":
+    how, _, modules = _read(HOW).decode().partition("\n")
+    for name in filter(None, modules.split(",")):
+        try:  # noqa: SIM105 - contextlib may not be there
+            __import__(name)
+        except Exception:  # it fails when the program does it as well
+            pass
+    if how == "warm":
         import signal
 
         signal.signal(WARM_SIGNAL, _warm)
@@ -109,8 +115,11 @@ class _Boot:
     def __init__(self, told: bytes) -> None:
         self.environment: dict[str, str] = {}
         self.arguments: list[str] = []
+        self.watched = False
         for item in told.split(b"\0"):
-            if item[:1] == b"e":
+            if item[:1] == b"w":
+                self.watched = True
+            elif item[:1] == b"e":
                 key, _, value = os.fsdecode(item[1:]).partition("=")
                 self.environment[key] = value
             elif item[:1] == b"a":
@@ -157,6 +166,28 @@ def _adapt(before: _Boot, now: _Boot) -> None:
             stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     if old.get("TZ") != environment.get("TZ") and "time" in sys.modules:
         sys.modules["time"].tzset()
+    if now.watched:
+        _watch()
+
+
+def _watch() -> None:
+    """When asked, tell the build which modules were imported after the freeze. Not the program's own: what these do is
+    for each boot."""
+    import signal
+
+    known, folder = set(sys.modules), sys.path[0]
+
+    def tell(number: int, frame: Any) -> None:
+        found = []
+        for name, module in list(sys.modules.items()):
+            file = getattr(module, "__file__", None) or ""
+            own = folder and file.startswith(folder + "/")
+            if name not in known and getattr(module, "__spec__", None) and not own:
+                found.append(name)
+        with open(DEVICE, "wb", buffering=0) as device:
+            device.write(f"import {','.join(found)}".encode()[:16384])
+
+    signal.signal(WARM_SIGNAL, tell)
 
 
 def _renew() -> None:

@@ -14,6 +14,7 @@ import io
 import mmap
 import os
 import struct
+import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +29,7 @@ from unikit.image.image import BOOT_MAGIC, EHDR_SIZE, MANIFEST_SECTION, PAGE, PH
 from unikit.image.manifest import Manifest
 from unikit.model import digest, digest_file
 from unikit.progress import Progress
-from unikit.vm import accelerator, boot, machine, report
+from unikit.vm import accelerator, boot, machine, report, watch
 from unikit.vm.supervisor import Channels, Ended, Limits, Supervisor, find_qemu
 from unikit.vm.warm import Warming
 
@@ -60,17 +61,42 @@ def make(cold: Image, level: str, progress: Progress, warm: str | None = None) -
     """The frozen image of a cold one, remembered like every other; `warm`: the command that drives it before.
 
     Raises UserError: NO_QEMU, FREEZE (the application cannot be frozen, or ended before it could be), DEADLINE."""
-    key = digest("frozen 1", digest_file(cold.path), level, warm, digest_file(Path(__file__)))
+    code = [digest_file(Path(file)) for file in (__file__, watch.__file__)]
+    key = digest("frozen 2", digest_file(cold.path), level, warm, code)
     out = cache.entry("frozen", key, ".img")
     if out.is_file():
         with contextlib.suppress(UserError):
             return image.read(out)
+    body = _boot(cold, level, progress, warm)
+    if not warm and cold.manifest.network and (late := _late_imports(body)):
+        with contextlib.suppress(UserError):  # what cannot be imported before is not
+            body = _boot(cold, level, progress, late=late)
+    cache.store(out, body)
+    return image.read(out)
+
+
+def _boot(cold: Image, level: str, progress: Progress, warm: str | None = None, late: tuple[str, ...] = ()) -> bytes:
+    """The cold image is booted; the bytes of the frozen one. `late`: modules that are imported before the freeze."""
     with _memory() as (file, memory):
-        record = _run(cold, level, file, progress, Warming(warm, DEADLINE) if warm else None)
+        record = _run(cold, level, file, progress, Warming(warm, DEADLINE) if warm else None, late)
         segments, end = read(memory, record)
         manifest = dataclasses.replace(cold.manifest, frozen=level, smallest=-(-end // (1 << 20)) + HEADROOM)
-        cache.store(out, assemble(cold.path.read_bytes(), segments, manifest))
-    return image.read(out)
+        return assemble(cold.path.read_bytes(), segments, manifest)
+
+
+def _late_imports(body: bytes) -> tuple[str, ...]:
+    """Modules that the frozen image imports when it starts to serve."""
+    with tempfile.NamedTemporaryFile(dir=cache.folder("frozen"), suffix=".img") as file:
+        file.write(body)
+        file.flush()
+        return watch.imports(_qemu(), Path(file.name), MEMORY)
+
+
+def _qemu() -> str:
+    qemu = find_qemu()
+    if qemu is None:
+        raise boot.no_qemu()
+    return str(qemu)
 
 
 @contextlib.contextmanager
@@ -85,12 +111,15 @@ def _memory() -> Iterator[tuple[str, mmap.mmap]]:
         os.close(descriptor)
 
 
-def _run(cold: Image, level: str, memory: str, progress: Progress, warming: Warming | None) -> int:
+def _run(
+    cold: Image, level: str, memory: str, progress: Progress, warming: Warming | None, late: tuple[str, ...]
+) -> int:
     """Boot the image until it is frozen; the address of the guest's record."""
-    qemu = find_qemu()
-    if qemu is None:
-        raise boot.no_qemu()
-    accel = accelerator.choose(str(qemu))
+    qemu = _qemu()
+    accel = accelerator.choose(qemu)
+    tokens = [("freeze", "warm" if warming else "1")]
+    if late:
+        tokens.append(("freeze_import", ",".join(late)))
     channels = Channels()
     console, serial, channel = channels.descriptors
     backend = f"memory-backend-file,id=ram,size={MEMORY}M,mem-path={memory},share=on"
@@ -100,7 +129,7 @@ def _run(cold: Image, level: str, memory: str, progress: Progress, warming: Warm
         machine=machine.load(machine.DEFAULT),
         memory=MEMORY,
         accelerator=accel,
-        append=boot.tokens(boot.Options(tokens=(("freeze", "warm" if warming else "1"),)), accel),
+        append=boot.tokens(boot.Options(tokens=tuple(tokens)), accel),
         console=console,
         serial=serial,
         report=channel,
@@ -124,7 +153,7 @@ def _run(cold: Image, level: str, memory: str, progress: Progress, warming: Warm
         return None
 
     supervisor = Supervisor(
-        machine.command(str(qemu), guest),
+        machine.command(qemu, guest),
         channels,
         Limits(DEADLINE, DEADLINE),
         output=said.extend,
