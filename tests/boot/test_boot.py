@@ -47,7 +47,7 @@ def test_an_uncaught_exception_is_told_with_its_traceback() -> None:
     assert result.status == 1
     for text in (result.console, result.log.stderr):
         assert "ValueError: a clear message" in text
-        assert re.search(r'File ".*main\.py", line 1, in inner\n\s+def inner\(\): raise', text), text
+        assert re.search(r'File ".*main\.py", line 2, in inner\n\s+raise ValueError', text), text
 
 
 def test_a_crash_in_c_code_is_told() -> None:
