@@ -23,7 +23,7 @@ from unikit.image import image
 from unikit.image.image import Image
 from unikit.kernel.runtime import DECODERS
 from unikit.vm import machine, shared
-from unikit.vm.boot import TCG_TUNABLES
+from unikit.vm.boot import TCG_ENVIRONMENT
 
 LARGEST = 8192  # MiB that a guest may be given
 
@@ -89,6 +89,7 @@ def _script(profile: machine.Machine, images: dict[str, Image], default: str, *,
     device = profile.virtio("net", "netdev=net", *rom)
     forward = "hostfwd=tcp:127.0.0.1:${PORT:-18080}-:8080"
     net = f'NET="-netdev user,id=net,{forward} -device {device}"'
+    environment = [("env", f"{key}={value}") for key, value in TCG_ENVIRONMENT.items()]
     with_network = [name for name, made in images.items() if made.manifest.network]
     return SCRIPT.format(
         machine=profile.name,
@@ -97,7 +98,7 @@ def _script(profile: machine.Machine, images: dict[str, Image], default: str, *,
         options=profile.machine,
         kernel=memory if shared else '-kernel "$D/$APP.img"',
         port=machine.EXIT_PORT,
-        append=shlex.quote(machine.encode([("env", f"GLIBC_TUNABLES={TCG_TUNABLES}"), machine.USER_ADDRESS])),
+        append=shlex.quote(machine.encode([*environment, machine.USER_ADDRESS])),
     )
 
 

@@ -18,9 +18,12 @@ from unikit.vm import absent, accelerator, machine, ports, report, shared, termi
 from unikit.vm.machine import Forward, Guest, Volume
 from unikit.vm.supervisor import Channels, Ended, Limits, Supervisor, find_qemu
 
+# What programs are told where QEMU translates code, unless the user says otherwise.
 # glibc copies with `rep movsb` from 2 KiB on, which takes 2 ns a byte where QEMU translates code (TCG): eight times as
 # long as its vector loops.
 TCG_TUNABLES = "glibc.cpu.x86_rep_movsb_threshold=0x40000000:glibc.cpu.x86_rep_stosb_threshold=0x40000000"
+# QEMU 7.2 loads wrong elements in VGATHERQPD with a mask, by which numpy sorts on such processors.
+TCG_ENVIRONMENT = {"GLIBC_TUNABLES": TCG_TUNABLES, "NPY_DISABLE_CPU_FEATURES": "AVX2 X86_V3"}
 APPEND_LIMIT = 16384  # bytes of boot tokens that QEMU and the kernel take
 
 
@@ -172,7 +175,7 @@ def tokens(options: Options, accel: str) -> str:
     """The boot tokens for the kernel's command line. Raises UserError (USAGE) if there are too many."""
     environment = dict(options.environment)
     if accel == "tcg":
-        environment.setdefault("GLIBC_TUNABLES", TCG_TUNABLES)
+        environment = {**TCG_ENVIRONMENT, **environment}
     if options.interactive and "TERM" not in environment and os.environ.get("TERM"):
         environment["TERM"] = os.environ["TERM"]
     pairs = [("env", f"{key}={value}") for key, value in environment.items()]
