@@ -1,5 +1,10 @@
-/* rtc.c - the wall clock at power-on: KVM's, else the CMOS clock (MC146818 and its successors); read once,
- * then the TSC carries it.
+/* rtc.c - the wall clock: at power-on KVM's, else the CMOS clock (MC146818 and its successors); then the TSC
+ * carries it, and the CMOS clock is looked at now and then.
+ *
+ * A machine that was stopped, or whose host was put to sleep or set, goes on with an old time otherwise. So
+ * the distance between the two clocks is kept: zero at power-on, whatever it is when the application sets the
+ * time. If it has changed by more than the CMOS clock's whole seconds explain, the time is set to what keeps
+ * it.
  *
  * The CMOS clock counts whole seconds, in BCD or binary, with 12 or 24 hours as its status register B says.
  * It must not be read while it updates itself, so the read is repeated until two agree. QEMU keeps it in UTC.
@@ -98,7 +103,7 @@ int64_t clock_real(void)
     return (int64_t)clock_now() + clock_page.real_offset;
 }
 
-void clock_set_real(int64_t ns)
+void clock_start_real(int64_t ns)
 {
     clock_page.sequence++;
     compiler_barrier();
@@ -108,17 +113,45 @@ void clock_set_real(int64_t ns)
     wake_all(&clock_real_changes, 0);
 }
 
-void clock_start_real(int64_t ns)
+#define LOOK_NS    4000000000UL /* between two looks at the CMOS clock */
+#define AGAIN_NS   10000000UL   /* it is updating itself: in a moment */
+#define APART_MOST 1100000000L  /* more than its whole seconds explain */
+
+static int64_t apart; /* the real time less the CMOS clock's */
+static void follow(struct timer *);
+static struct timer look = {.fire = follow};
+
+static void follow(struct timer *t)
 {
-    clock_set_real(ns);
+    int64_t cmos_ns;
+    bool busy = cmos(STATUS_A) & UPDATING;
+    if (!busy && cmos_real(&cmos_ns)) {
+        int64_t changed = clock_real() - cmos_ns - apart;
+        if (changed > APART_MOST || changed < -APART_MOST)
+            clock_start_real(cmos_ns + apart);
+    }
+    timer_start(t, clock_now() + (busy ? AGAIN_NS : LOOK_NS));
+}
+
+void clock_set_real(int64_t ns)
+{
+    int64_t cmos_ns;
+    if (look.active && cmos_real(&cmos_ns))
+        apart = ns - cmos_ns;
+    clock_start_real(ns);
 }
 
 /* Cold and resumed boots alike: a frozen image wakes up at another date. */
 void clock_real_start(void)
 {
-    int64_t ns;
-    if (kvmclock_real(&ns) || cmos_real(&ns))
-        clock_start_real(ns);
+    int64_t ns, cmos_ns;
+    bool kvm = kvmclock_real(&ns), is_cmos = cmos_real(&cmos_ns);
+    timer_cancel(&look);
+    if (kvm || is_cmos)
+        clock_start_real(kvm ? ns : cmos_ns);
     else
         log_line("no wall clock was found: the date begins at 1970");
+    apart = 0;
+    if (is_cmos)
+        timer_start(&look, clock_now() + LOOK_NS);
 }

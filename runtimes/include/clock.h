@@ -39,7 +39,7 @@ extern struct clock_page clock_page;
 
 /* From now on the TSC advances the time at this rate: ns per tick, times 2^32. Time does not jump. */
 void clock_set_scale(uint64_t scale);
-/* The real time at this moment, from a source read at boot. */
+/* The real time at this moment, as the host has it. */
 void clock_start_real(int64_t ns);
 
 /* Woken when the real time was set: whoever waits for a real time looks again. (clock/rtc.c) */
