@@ -7,6 +7,7 @@ passes on Linux (with ON_LINUX=1 where the two are meant to differ).
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ STEADY = ("fairness", "time_passes")
 # Those whose end is not a plain 0 have tests of their own below.
 SPECIAL = {
     *("app_channel", "uncaught", "exit_status", "crash", "memory_error", "writable_code", "missing_call"),
-    *("report_words", "one_process", "host_folder", *STEADY),
+    *("report_words", "one_process", "host_folder", "suspended", "surroundings", *STEADY),
 }
 PROGRAMS = sorted(f.name for f in HERE.iterdir() if any(f.glob("main.*")) and f.name not in SPECIAL)
 
@@ -85,6 +86,12 @@ def test_what_starts_a_process_says_why_it_cannot() -> None:
     result = run(app("one_process"))
     assert result.status == 0, result.console
     assert {m["name"] for m in result.log.missing} >= {"fork", "execve"}, result.log.missing
+    assert "echo lost: not run: a unikernel is one process" in result.log.stderr
+
+
+def test_a_program_and_its_surroundings() -> None:
+    result = run(app("surroundings"), python=sys.executable)
+    assert result.status == 0, result.console
 
 
 def test_the_application_speaks_on_the_report_channel() -> None:
@@ -98,6 +105,6 @@ def test_the_application_speaks_on_the_report_channel() -> None:
 @pytest.mark.parametrize("name", STEADY)
 def test_by_a_steady_clock(name: str) -> None:
     """A thread that computes does not starve the others; sleeps last what they should."""
-    result = run(app(name), extra=["-icount", "shift=1,sleep=off"])
+    result = run(app(name), extra=["-icount", "shift=1,sleep=off", "-rtc", "clock=vm"])
     print(result.console)
     assert result.status == 0, result.console

@@ -105,15 +105,21 @@ def wants_terminal(natives: Natives) -> bool:
     """Whether the application edits lines or fills the screen by itself. Then it needs the locale's character types and
     the descriptions of terminals, as nothing else does."""
     graph = natives.imports.graph
-    for name in ("readline", "_curses", "code", "cmd"):
-        users = graph.predecessors(f"module:{name}") if f"module:{name}" in graph else ()
-        if any(getattr(graph.nodes[u]["node"], "layer", "") == "app" for u in users):
-            return "module:readline" in graph or "module:_curses" in graph
-    return False
+    edits = any(_imports_itself(natives, name) for name in ("readline", "_curses", "code", "cmd"))
+    return edits and ("module:readline" in graph or "module:_curses" in graph)
 
 
 def wants_locale(natives: Natives) -> bool:
-    return wants_terminal(natives) and (LOCALE / "LC_CTYPE").exists()
+    """Whether the application has to do with locales: then there is the one that every system has beside C."""
+    wanted = wants_terminal(natives) or _imports_itself(natives, "locale")
+    return wanted and (LOCALE / "LC_CTYPE").exists()
+
+
+def _imports_itself(natives: Natives, name: str) -> bool:
+    """Whether the application's own modules import a module of the standard library."""
+    graph = natives.imports.graph
+    users = graph.predecessors(f"module:{name}") if f"module:{name}" in graph else ()
+    return any(getattr(graph.nodes[user]["node"], "layer", "") == "app" for user in users)
 
 
 def _terminals() -> Iterator[ImageFile]:

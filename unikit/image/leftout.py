@@ -17,6 +17,8 @@ ADD = 'add "{name}" to `include` below [tool.unikit] in pyproject.toml to keep i
 RULES = {
     "excluded": "left out of this image, because `exclude` below [tool.unikit] names it",
     "option": f"left out of this image by rule: nothing in it seemed to need {{why}}; {ADD}",
+    "processes": "left out of this image: it serves to start processes, and a unikernel is one process and starts no "
+    "other: use threads or asyncio in it, or run more guests",
     "safe": f"left out of this image: no import that could be seen leads to it; {ADD}",
     "traced": f"left out of this image: prune = traced, and the traced run did not import it; {ADD}, or trace again",
 }
@@ -35,6 +37,8 @@ def table(imports: Imports) -> str:
 def _rule(name: str, source: Source, dropped: dict[str, str], mode: str) -> str:
     if any(name == e or name.startswith(f"{e}.") for e in source.settings.exclude):
         return RULES["excluded"]
+    if name == "concurrent.futures.process" or name.startswith("multiprocessing."):
+        return RULES["processes"]
     if name in dropped:
         return RULES["option"].replace("{why}", dropped[name])
     return RULES["traced" if mode == "traced" else "safe"]

@@ -35,6 +35,19 @@ def spoken(call: Callable[..., Any]) -> Callable[..., Any]:
     return staticmethod(attempt)  # as an attribute of a class it is no method, as a builtin function is none
 
 
+def system(command: Any) -> int:
+    """A shell's way of saying it: status 127, and a line on standard error."""
+    status = attempt(command)
+    if status == 127 << 8:
+        os.write(2, os.fsencode(command) + b": not run: " + WORDS.encode() + b"\n")
+    return status
+
+
+attempt: Callable[[Any], int] = os.system
+system.__doc__ = attempt.__doc__
+system.__wrapped__ = attempt  # type: ignore[attr-defined]
+os.system = posix.system = staticmethod(system)
+
 for name in ("fork", "forkpty", "execv", "execve", "posix_spawn", "posix_spawnp"):
     call = getattr(os, name)
     setattr(os, name, spoken(call))

@@ -1,5 +1,7 @@
 """What would start another process says that there is none to be had, and what to do instead."""
 
+import asyncio
+import concurrent.futures.process
 import errno
 import inspect
 import multiprocessing
@@ -33,6 +35,16 @@ if __name__ == "__main__":
     refused(subprocess.run, ["true"])
     refused(subprocess.Popen, "exit 1", shell=True)
     refused(subprocess.check_output, ["true"], close_fds=False)
+    assert os.system("echo lost") == posix.system(b"true") == 127 << 8  # as a shell that does not find a program
+    refused(os.spawnv, os.P_WAIT, "/bin/true", ["true"])
+    refused(os.popen, "true")
+    refused(asyncio.run, asyncio.create_subprocess_exec("true"))
+    with concurrent.futures.ProcessPoolExecutor(1) as pool:
+        refused(pool.submit, abs, -1)
+    try:
+        multiprocessing.Pool(1)
+    except ModuleNotFoundError as error:  # nobody imports multiprocessing.pool here
+        assert "one process" in str(error) and "threads" in str(error), error
     for method in ("fork", "spawn", "forkserver"):
         refused(multiprocessing.get_context(method).Process(target=child).start)
     assert not multiprocessing.active_children()
@@ -45,6 +57,7 @@ if __name__ == "__main__":
     assert os.execve in os.supports_fd
     holder = type("Holder", (), {"start": posix.posix_spawn})
     refused(holder().start, "/bin/true", ["true"], {})
-    imported = {"errno", "inspect", "multiprocessing", "os", "posix", "pty", "subprocess", "sys"}
+    imported = {"asyncio", "concurrent", "errno", "inspect", "multiprocessing"}
+    imported |= {"os", "posix", "pty", "subprocess", "sys"}
     left = {name for name in globals() if not name.startswith("__")}
-    assert left == {"child", "holder", "imported", "method", "refused"} | imported, left
+    assert left == {"child", "holder", "imported", "method", "pool", "refused"} | imported, left
