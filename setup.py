@@ -67,6 +67,7 @@ setup(
             "psycopg[binary,pool]>=3.1",
             "pytest-timeout>=2.2",
             "pytest>=7.4",
+            "redis>=5",
             "ruff>=0.4",
             "sqlalchemy[asyncio]>=2.0",
             "types-networkx",

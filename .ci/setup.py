@@ -44,6 +44,7 @@ TEST = RUN | {
     "ip": "iproute2",
     "unshare": "util-linux",
     "/usr/lib/postgresql/*/bin/initdb": "postgresql",
+    "redis-server": "redis-server",
     "chromium": "chromium",
     "/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf": "fonts-dejavu-core",
 }

@@ -28,19 +28,21 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from unikit import cache
-from unikit.model import digest
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from tests.host import HOST, postgres, redis  # noqa: E402
+from unikit import cache  # noqa: E402
+from unikit.model import digest  # noqa: E402
 
 if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
 
-ROOT = Path(__file__).resolve().parent.parent
 SUITES = ROOT / "tests/apps/suites.toml"
 SYSTEM_PYTHON = "/usr/bin/python3"
 LIMIT = 3600  # seconds for a slice on one side
-HOST = "10.0.2.2"  # the host's loopback, as user-mode networking shows it to a guest
 
 
 class Suite:
@@ -56,13 +58,19 @@ class Suite:
 
     def prepare(self) -> None:
         """The environment, and the package's sdist unpacked."""
-        if (self.folder / "ready").exists():
+        pip = [str(self.program), "-m", "pip", "--disable-pip-version-check", "-q"]
+        ready = self.folder / "ready"
+        if ready.exists():
+            if ready.read_text() != str(ROOT):  # another checkout's plugin
+                run([*pip, "install", "--no-deps", "--editable", str(ROOT)])
+                ready.write_text(str(ROOT))
             return
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir(parents=True)
         requirement = f"{self.table['package']}=={self.table['version']}"
         run([self.base, "-m", "venv", str(self.environment)])
-        pip = [str(self.program), "-m", "pip", "--disable-pip-version-check", "-q"]
+        server = sorted(Path("/usr/lib/postgresql").glob("*/bin"))  # sdists of its clients ask its pg_config
+        os.environ["PATH"] = os.pathsep.join([os.environ["PATH"], *map(str, server)])
         run([*pip, "install", "--editable", str(ROOT), requirement, *self.table["needs"]])
         if "pyargs" not in self.table:
             source = ["--no-deps", "--no-binary", self.table["package"], "-d", str(self.folder)]
@@ -75,7 +83,7 @@ class Suite:
                 shutil.rmtree(copy, ignore_errors=True)
         else:
             (self.folder / "unpacked/empty").mkdir(parents=True)
-        (self.folder / "ready").touch()
+        ready.write_text(str(ROOT))
 
     @property
     def where(self) -> Path:
@@ -97,6 +105,13 @@ class Suite:
     def result(self, files: list[str], side: str) -> Path:
         return self.folder / f"{digest(files, self.table.get('arguments', []))[:12]}.{side}.json"
 
+    def addressed(self, host: str, port: int) -> tuple[list[str], dict[str, str]]:
+        """The arguments and the environment that say where the server is, which differs between the sides."""
+        table = self.table.get("address", {})
+        arguments = [text.format(host=host, port=port) for text in table.get("arguments", ())]
+        settings = {key: text.format(host=host, port=port) for key, text in table.get("environment", {}).items()}
+        return arguments, settings
+
     def run(self, files: list[str], side: str) -> None:
         """One slice on one side; what became of each test is kept."""
         junit = self.folder / f"{side}.xml"
@@ -115,12 +130,15 @@ class Suite:
         environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
         for name in ("PYTEST_ADDOPTS", "PYTHONPATH", "VIRTUAL_ENV"):
             environment.pop(name, None)
-        with server(self.table.get("server"), self.folder) as port:
-            if port:
-                address = HOST if side == "guest" else "127.0.0.1"
-                command.append(f"--redis-url=redis://{address}:{port}/0")
+        with server(self.table.get("server")) as port:
+            arguments, settings = self.addressed("127.0.0.1", port)
+            command += arguments
+            environment |= settings
             if side == "guest":
+                arguments, settings = self.addressed(HOST, port)
                 command += ["--unikit", "--unikit-timeout", "900"]
+                command += [f"--unikit-argument={argument}" for argument in arguments]
+                command += [f"--unikit-env={key}={value}" for key, value in settings.items()]
             start = time.monotonic()
             with (self.folder / f"{side}.log").open("ab") as log:
                 log.write(f"\n==== {' '.join(command)}\n".encode())
@@ -156,23 +174,13 @@ def outcomes(junit: Path) -> dict[str, tuple[str, str]]:
 
 
 @contextlib.contextmanager
-def server(kind: str | None, folder: Path) -> Iterator[int]:
+def server(kind: str | None) -> Iterator[int]:
     """A server on the host's loopback for the time of a slice; its port, 0 without one."""
     if kind is None:
         yield 0
         return
-    program = shutil.which("redis-server")
-    if program is None:
-        sys.exit("error: redis-server is missing\nhint: apt install redis-server")
-    port = 16379
-    line = [program, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder)]
-    process = subprocess.Popen([*line, "--enable-debug-command", "yes"], stdout=subprocess.DEVNULL)
-    try:
-        time.sleep(1)
-        yield port
-    finally:
-        process.terminate()
-        process.wait()
+    with {"redis": redis.Redis, "postgres": postgres.Postgres}[kind]() as running:
+        yield running.port
 
 
 def run(command: list[str]) -> None:

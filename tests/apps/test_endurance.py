@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.endurance import client, measure, postgres
+from tests.endurance import client, measure
+from tests.host import postgres
 
 SECONDS = float(os.environ.get("UNIKIT_ENDURANCE", "3"))
 

@@ -30,7 +30,12 @@ def plugin(name): return importlib.import_module("shop.plugins." + name).NAME
     "src/shop/prices.json": '{"apple": 3, "pear": 4}',
     "src/shop/plugins/__init__.py": "",
     "src/shop/plugins/second.py": 'NAME = "second"\n',
-    "tests/conftest.py": "import pytest\n@pytest.fixture(scope='session')\ndef basket(): return ['apple', 'pear']\n",
+    "tests/conftest.py": """
+import pytest
+@pytest.fixture(scope='session')
+def basket(): return ['apple', 'pear']
+def pytest_addoption(parser): parser.addoption("--place", default="host")
+""",
     "tests/data/basket.txt": "apple pear",
     "tests/test_shop.py": """
 import asyncio, os, socket, sys, threading
@@ -55,6 +60,8 @@ def test_patched(monkeypatch, tmp_path):
     assert shop.total("apple") == 1
 def test_machine():
     assert os.environ.get("MODE") in ("guest", None) and sys.version_info[:2] == (3, int(os.environ["MINOR"]))
+def test_argument(pytestconfig):
+    assert pytestconfig.getoption("--place") == os.environ.get("MODE", "host")
 def test_network():
     async def main():
         server = await asyncio.start_server(lambda r, w: w.close(), "127.0.0.1", 0)
@@ -105,7 +112,7 @@ def outcomes(folder: Path) -> dict[str, str]:
 def test_the_same_result_and_a_crash_costs_its_own_test_only(folder: Path) -> None:
     here = session(folder)
     ordinary = outcomes(folder)
-    there = session(folder, "--unikit")
+    there = session(folder, "--unikit", "--unikit-argument=--place=guest")
     found = outcomes(folder)
     assert here.returncode == there.returncode == 1, there.stdout + there.stderr
     crash = found.pop("test_crash")

@@ -14,7 +14,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.endurance import measure, postgres
+from tests.endurance import measure
+from tests.host import postgres
 
 ALLOWED = 2.0  # MiB that the memory in use may be larger at the end
 COLUMNS = ("application", "seconds", "answers", "answers/s", "errors", "longest, s", "MiB after warm-up", "at the end",

@@ -63,3 +63,11 @@ def test_differences_are_named_and_exclusions_are_not_counted(
         "- `t::b` failed: no luck",
         "- `t::gone` absent: ",
     ]
+
+
+def test_each_side_is_told_where_the_server_is(suites: Any) -> None:
+    address = {"arguments": ["--url=redis://{host}:{port}/0"], "environment": {"HOST": "{host}"}}
+    suite = suites.Suite("p", {"package": "p", "version": "1", "needs": [], "address": address}, "python")
+    assert suite.addressed("10.0.2.2", 7) == (["--url=redis://10.0.2.2:7/0"], {"HOST": "10.0.2.2"})
+    del suite.table["address"]
+    assert suite.addressed("127.0.0.1", 0) == ([], {})

@@ -26,6 +26,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="Lead a port of this host into the guest; may be repeated.")  # fmt: skip
     add("--unikit-env", metavar="KEY[=VALUE]", action="append", default=[],
         help="Set an environment variable in the guest, without a value to this host's; may be repeated.")  # fmt: skip
+    add("--unikit-argument", metavar="ARGUMENT", action="append", default=[],
+        help="A further argument of pytest in the guest (--unikit-argument=--url=X); may be repeated.")  # fmt: skip
     add("--unikit-file", metavar="PATH", action="append", default=[],
         help="A further file or folder that the tests read, beside the project's own; may be repeated.")  # fmt: skip
     add("--unikit-timeout", metavar="SECONDS", type=float, default=600.0,

@@ -262,7 +262,7 @@ class Remote:
             environment[key] = value if equals else os.environ.get(key, "")
         return {
             "options": {**kept, **{key: value for key, value in ON_HOST.items() if key in vars(option)}, **mine},
-            "args": [*(part for name in plugins for part in ("-p", name)), *files],
+            "args": [*(part for name in plugins for part in ("-p", name)), *option.unikit_argument, *files],
             "cwd": str(self.config.invocation_params.dir),
             "environment": environment,
         }
