@@ -19,6 +19,7 @@ import pytest
 from tests import images
 from tests.guest import run, start
 from unikit.errors import ExitCode, UserError
+from unikit.image import pack
 from unikit.model import digest_file
 from unikit.vm import machine, shared
 
@@ -168,3 +169,20 @@ def test_guests_of_one_image_share_its_memory_and_nothing_else() -> None:
         result = run(replace(made, path=found.entry), memory=128, environment={"FREE": "80"}, extra=extra)
         assert result.status == 0, result.console
     assert digest_file(found.memory) == before
+
+
+@pytest.mark.parametrize("method", pack.METHODS)
+def test_a_compressed_image_resumes_and_shares(method: str) -> None:
+    """It unpacks itself, or is unpacked once for all guests: the same memory as that of the plain image."""
+    made, plain = build("memory", compression=method), build("memory")
+    assert made.path.stat().st_size < 0.6 * plain.path.stat().st_size
+    result = run(made, memory=128, environment={"FREE": "80"})
+    assert result.status == 0, result.console
+    found = shared.prepare(plain, 128)
+    content = digest_file(found.memory)
+    for file in (found.memory, found.entry):
+        file.unlink()
+    assert shared.prepare(made, 128) == found
+    assert digest_file(found.memory) == content
+    result = run(replace(made, path=found.entry), memory=128, environment={"FREE": "80"}, extra=found.options(128))
+    assert result.status == 0, result.console

@@ -147,8 +147,8 @@ def run(
 
 def _memory(image: Image, memory: int) -> tuple[Path, tuple[str, ...]]:
     """What QEMU loads, and how: the memory of a frozen image is shared with other guests that run it."""
-    if image.manifest.frozen and not image.manifest.compression:
-        with contextlib.suppress(OSError):  # no room for the file: the image works by itself
+    if image.manifest.frozen:
+        with contextlib.suppress(OSError, ValueError):  # no room for the file: the image works by itself
             found = shared.prepare(image, memory)
             return found.entry, found.options(memory)
     return image.path, ()

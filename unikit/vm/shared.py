@@ -14,12 +14,16 @@ import struct
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from unikit import cache
-from unikit.image.image import EHDR_SIZE, PAGE, PHDR_SIZE, PT_LOAD, Image
+from unikit.image import image, pack
+from unikit.image.image import EHDR_SIZE, PACKAGE_SECTION, PAGE, PHDR_SIZE, PT_LOAD, Image
+from unikit.image.pack import Segment
 from unikit.model import digest
 
 PT_NOTE = 4
+BLOCK = 16 * PAGE
 
 
 @dataclass(frozen=True)
@@ -36,41 +40,54 @@ class Shared:
         return ("-object", backend, "-machine", "memory-backend=ram")
 
 
-def prepare(image: Image, size: int) -> Shared:
-    """The files of a frozen image, for a guest of `size` MiB. May raise OSError."""
-    manifest = image.manifest
-    key = digest("shared 1", manifest.kernel_sha256, manifest.root_sha256)
+def prepare(found: Image, size: int) -> Shared:
+    """The files of a frozen image, for a guest of `size` MiB. A compressed image is unpacked, once: its guests share
+    memory with those of the plain one. May raise OSError, ValueError (damaged)."""
+    manifest = found.manifest
+    key = digest("shared 2", manifest.kernel_sha256, manifest.root_sha256)
     memory, entry = cache.entry("shared", key, ".mem"), cache.entry("shared", key, ".elf")
     if not (memory.is_file() and entry.is_file()):
-        with image.path.open("rb") as file:
-            body = file.read()
-        headers = _headers(body)
-        cache.store(entry, _entry(body, headers))
+        start, segments = _content(found)
+        cache.store(entry, _entry(start, segments))
         with tempfile.NamedTemporaryFile(dir=memory.parent, delete=False) as out:
-            for _, _, offset, _, address, length, _, _ in (h for h in headers if h[0] == PT_LOAD):
-                out.seek(address)
-                out.write(memoryview(body)[offset : offset + length])
+            for segment in segments:
+                _write_sparsely(out, segment)
         os.replace(out.name, memory)
     if memory.stat().st_size < size << 20:
         os.truncate(memory, size << 20)  # only ever longer: others may have it mapped
     return Shared(memory, entry)
 
 
-def _headers(body: bytes) -> list[tuple[int, ...]]:
+def _content(found: Image) -> tuple[int, list[Segment]]:
+    """The entry point and what the memory holds, by physical address."""
+    if found.manifest.compression:
+        return pack.unpack(image.section(found.path, PACKAGE_SECTION) or b"", found.manifest.compression)
+    with found.path.open("rb") as file:
+        body = file.read()
     phoff, phnum = struct.unpack_from("<Q", body, 32)[0], struct.unpack_from("<H", body, 56)[0]
-    return [struct.unpack_from("<IIQQQQQQ", body, phoff + i * PHDR_SIZE) for i in range(phnum)]
+    headers = [struct.unpack_from("<IIQQQQQQ", body, phoff + i * PHDR_SIZE) for i in range(phnum)]
+    segments = [Segment(h[4], body[h[2] : h[2] + h[5]]) for h in headers if h[0] == PT_LOAD]
+    return struct.unpack_from("<Q", body, 24)[0], segments
 
 
-def _entry(body: bytes, headers: list[tuple[int, ...]]) -> bytes:
-    """An ELF file that loads the page of the entry point, which is there already, and has the note that names it."""
-    note = next(h for h in headers if h[0] == PT_NOTE)
-    start = struct.unpack_from("<Q", body, 24)[0] & -PAGE
-    inside = next(h for h in headers if h[0] == PT_LOAD and h[4] <= start < h[4] + h[5])
-    page = body[inside[2] + start - inside[4] :][:PAGE]
-    text = body[note[2] : note[2] + note[5]]
-    header = bytearray(body[:EHDR_SIZE])
-    struct.pack_into("<QQ", header, 32, EHDR_SIZE, 0)
-    struct.pack_into("<6H", header, 52, EHDR_SIZE, PHDR_SIZE, 2, 0, 0, 0)
-    loads = struct.pack("<IIQQQQQQ", PT_LOAD, 7, PAGE, start, start, len(page), len(page), PAGE)
-    loads += struct.pack("<IIQQQQQQ", PT_NOTE, 4, 2 * PAGE, note[4], note[4], len(text), len(text), 4)
-    return (bytes(header) + loads).ljust(PAGE, b"\0") + page.ljust(PAGE, b"\0") + text
+def _write_sparsely(out: IO[bytes], segment: Segment) -> None:
+    """Blocks of zeros are left out."""
+    for at in range(0, len(segment.content), BLOCK):
+        part = segment.content[at : at + BLOCK]
+        if part.count(0) != len(part):
+            out.seek(segment.address + at)
+            out.write(part)
+
+
+def _entry(start: int, segments: list[Segment]) -> bytes:
+    """An ELF file that loads the page of the entry point, which is there already, and has the note that names it
+    (xen/include/public/elfnote.h, XEN_ELFNOTE_PHYS32_ENTRY)."""
+    first = start & -PAGE
+    inside = next(s for s in segments if s.address <= start < s.end)
+    page = inside.content[first - inside.address :][:PAGE]
+    note = struct.pack("<III4sI", 4, 4, 18, b"Xen", start)
+    header = struct.pack("<16sHHIQQQIHHHHHH", b"\x7fELF\2\1\1", 2, 62, 1, start, EHDR_SIZE, 0, 0,
+                         EHDR_SIZE, PHDR_SIZE, 2, 0, 0, 0)  # fmt: skip
+    loads = struct.pack("<IIQQQQQQ", PT_LOAD, 7, PAGE, first, first, len(page), len(page), PAGE)
+    loads += struct.pack("<IIQQQQQQ", PT_NOTE, 4, 2 * PAGE, 0, 0, len(note), len(note), 4)
+    return (header + loads).ljust(PAGE, b"\0") + page.ljust(PAGE, b"\0") + note
