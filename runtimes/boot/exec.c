@@ -12,6 +12,7 @@
 #include "file.h"
 #include "memory.h"
 #include "node.h"
+#include "process.h"
 #include "thread.h"
 #include <asm/fcntl.h>
 #include <linux/mman.h>
@@ -187,6 +188,28 @@ static void push_arguments(struct stack *s, struct pointers *arguments)
     exec_information.arguments_start = s->at;
 }
 
+/* What a frozen image was started with is not what this boot says. */
+void exec_show_environment(struct text_sink *out)
+{
+    const char *setting;
+
+    for (size_t i = 0; (setting = config_each("env", i)); i++)
+        if (!overridden(setting, i))
+            text_put(out, "%s%c", setting, 0);
+}
+
+void exec_show_arguments(struct text_sink *out)
+{
+    const char *(*each)(const char *, size_t) =
+        config_each_override("arg", 0) ? config_each_override : config_each;
+    const char *argument;
+
+    for (size_t i = 0; (argument = config_each("argv", i)); i++)
+        text_put(out, "%s%c", argument, 0);
+    for (size_t i = 0; (argument = each("arg", i)); i++)
+        text_put(out, "%s%c", argument, 0);
+}
+
 static void reverse(struct pointers *p)
 {
     for (size_t i = 0; i < p->count / 2; i++) {
@@ -322,6 +345,7 @@ void exec(void)
     if (!thread)
         boot_error("memory",
                    "There is not enough memory for the program's first thread; give the guest more.");
+    process_id = thread->tid;
     const char *name = strrchr(path, '/');
     snprintf(thread->name, sizeof(thread->name), "%s", name ? name + 1 : path);
     thread_ready(thread);

@@ -59,9 +59,13 @@ static noreturn void resume(uintptr_t start_info)
     RUN_LEVEL(bus, false);
     RUN_LEVEL(devices, false);
     RUN_LEVEL(network, false);
+    if (config_get("fresh"))
+        start_over(); /* the program is executed anew */
     RUN_LEVEL(services, false);
-    cpu_level_check(); /* only the program needs more than the kernel */
-    thaw();            /* the frozen thread is ready */
+    if (!config_get("fresh")) {
+        cpu_level_check(); /* only the program needs more than the kernel */
+        thaw();            /* the frozen thread is ready */
+    }
     phase_ended("exec");
     boot_done();
 }

@@ -13,6 +13,7 @@
 
 #include "config.h"
 #include "console.h"
+#include "exec.h"
 #include "file.h"
 #include "memory.h"
 #include "process.h"
@@ -190,9 +191,11 @@ DEVICE(tty) = {.name = "tty", .major = 5, .mode = 0666, .ops = &console_ops, .op
 static struct file *standard[3]; /* our own references */
 
 /* The descriptors 0, 1 and 2; only what the app writes to 2 is kept for the report. */
-static void standard_files(void)
+void program_files(void)
 {
     for (int fd = 0; fd < 3; fd++) {
+        if (standard[fd])
+            file_put(standard[fd]);
         struct file *f = standard[fd] = file_new(&console_ops, 0, fd == 2 ? &terminal : NULL);
         assert(f);
         f->path = kstrdup("/dev/console");
@@ -234,7 +237,7 @@ START(early)
 
 INIT(services)
 {
-    standard_files();
+    program_files();
 }
 
 START(services)

@@ -12,10 +12,13 @@
 #include <linux/fcntl.h>
 
 #include "../boot/registers.h"
+#include "../signals/signals.h"
 #include "../threads/internal.h"
+#include "../vfs/descriptors.h"
 #include "config.h"
 #include "cpu.h"
 #include "entropy.h"
+#include "exec.h"
 #include "file.h"
 #include "freeze.h"
 #include "image.h"
@@ -101,6 +104,23 @@ int freeze(void)
     switch_stacks(&t->saved_sp, (uintptr_t)frame);
     switch_finish();
     return 0;
+}
+
+/* The boot configuration's `fresh=1`: nothing of the program stays but its files in memory, and it is
+ * executed as on a cold boot, with a hash seed, addresses and canaries of its own. */
+void start_over(void)
+{
+    fd_close_range(0, ~0U, false);
+    space_unmap(0, USER_END);
+    memset(signal_actions, 0, sizeof(signal_actions));
+    list_remove(&frozen->all);
+    threads_count--;
+    thread_free(frozen);
+    program_files();
+    program_folder();
+    boot_frozen = false;
+    exec();
+    timers_run();
 }
 
 void thaw(void)

@@ -16,6 +16,16 @@ struct exec_information {
 };
 extern struct exec_information exec_information;
 
+/* Environment and arguments as the boot configuration has them, each with a NUL behind. */
+struct text_sink;
+void exec_show_environment(struct text_sink *);
+void exec_show_arguments(struct text_sink *);
+
+/* Descriptors 0 to 2 lead to the console (console/console.c). */
+void program_files(void);
+/* The working directory is the configured one (vfs/cwd.c). */
+void program_folder(void);
+
 /* Loads the configured program and makes its first thread ready. Says what is wrong with boot_error(). */
 void exec(void);
 

@@ -83,6 +83,8 @@ bool itimer_armed(void);
 bool posix_timer_armed(void);
 /* The image resumes: the frozen thread is ready. */
 void thaw(void);
+/* Instead: the frozen program is dropped, and executed anew. */
+void start_over(void);
 
 /* ---- waiting
  * A

@@ -3,6 +3,7 @@
 
 #include "config.h"
 #include "descriptors.h"
+#include "exec.h"
 #include "memory.h"
 #include "path.h"
 
@@ -20,7 +21,7 @@ static int move(struct node **place, struct node *n)
  * is no configuration. */
 extern const char *config_get(const char *key) WEAK;
 
-INIT(services)
+void program_folder(void)
 {
     const char *path = config_get ? config_get("cwd") : NULL;
     struct walk w;
@@ -30,6 +31,11 @@ INIT(services)
     if (move(&path_cwd, w.node))
         log_line("the working directory %s is no directory", path);
     walk_done(&w);
+}
+
+INIT(services)
+{
+    program_folder();
 }
 
 static long move_to(struct node **place, const char __user *path)

@@ -1,6 +1,7 @@
 /* proc_process.c - what the process was started with and stands in: /proc/self/cmdline, environ, auxv, exe,
  * cwd, root, limits, cgroup, oom_score, io (proc(5)). */
 #include "exec.h"
+#include "image.h"
 #include "memory.h"
 #include "path.h"
 #include "proc.h"
@@ -9,12 +10,18 @@
 
 static void show_cmdline(struct text_sink *sink)
 {
-    text_put_user(sink, exec_information.arguments_start, exec_information.arguments_end);
+    if (boot_frozen)
+        exec_show_arguments(sink);
+    else
+        text_put_user(sink, exec_information.arguments_start, exec_information.arguments_end);
 }
 
 static void show_environ(struct text_sink *sink)
 {
-    text_put_user(sink, exec_information.environment_start, exec_information.environment_end);
+    if (boot_frozen)
+        exec_show_environment(sink);
+    else
+        text_put_user(sink, exec_information.environment_start, exec_information.environment_end);
 }
 
 static void show_auxv(struct text_sink *sink)

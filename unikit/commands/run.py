@@ -36,6 +36,9 @@ from unikit.vm import boot, machine, ports, volumes
               help="Seconds in which the application must have been started.")  # fmt: skip
 @click.option("--accel", type=click.Choice(["auto", "kvm", "tcg"]), default="auto", help="How QEMU runs the guest.")
 @click.option("--verbose", is_flag=True, help="Show the kernel's messages.")
+@click.option(
+    "--fresh-hash", is_flag=True, help="Of a frozen image: execute the program anew, with a hash seed of its own."
+)
 @click.option("--qemu-option", multiple=True, hidden=True, help="A further argument of QEMU.")
 @options.compress
 @options.build
@@ -56,6 +59,7 @@ def command(
     boot_timeout: float,
     accel: str,
     verbose: bool,
+    fresh_hash: bool,
     qemu_option: tuple[str, ...],
     compress: str | None,
     python: str | None,
@@ -83,7 +87,7 @@ def command(
             volumes=volumes.check(volumes.parse(text) for text in volume),
             environment=tuple(_variable(text) for text in environment),
             arguments=arguments,
-            tokens=_tokens(verbose=verbose, tty=tty, feed=feed),
+            tokens=_tokens(verbose=verbose, tty=tty, feed=feed, fresh=fresh_hash),
             interactive=tty,
             feed_input=feed or tty,
             boot_limit=boot_timeout,
@@ -101,9 +105,11 @@ def command(
         sys.exit(outcome.status)
 
 
-def _tokens(*, verbose: bool, tty: bool, feed: bool) -> tuple[tuple[str, str], ...]:
+def _tokens(*, verbose: bool, tty: bool, feed: bool, fresh: bool) -> tuple[tuple[str, str], ...]:
     """What the options say to the guest (docs/architecture.md, boot configuration)."""
     tokens = [("verbose", "1")] if verbose else []
+    if fresh:
+        tokens.append(("fresh", "1"))
     if tty:
         tokens.append(("tty", "1"))
     elif feed:

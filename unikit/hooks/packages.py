@@ -60,7 +60,6 @@ HIDDEN: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 
 
-
 @dataclass(frozen=True)
 class Convention:
     """What a framework takes from an application: modules `beside` each other in its packages, and the packages that

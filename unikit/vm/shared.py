@@ -41,8 +41,9 @@ class Shared:
 
 
 def prepare(found: Image, size: int) -> Shared:
-    """The files of a frozen image, for a guest of `size` MiB. A compressed image is unpacked, once: its guests share
-    memory with those of the plain one. May raise OSError, ValueError (damaged)."""
+    """The files of a frozen image, for a guest of `size` MiB. A compressed image is unpacked, once.
+
+    May raise OSError, ValueError (damaged)."""
     manifest = found.manifest
     key = digest("shared 2", manifest.kernel_sha256, manifest.root_sha256)
     memory, entry = cache.entry("shared", key, ".mem"), cache.entry("shared", key, ".elf")

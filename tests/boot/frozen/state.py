@@ -19,6 +19,8 @@ def look():
         "argv": sys.argv[1:],
         "environment": {k: os.environ.get(k) for k in ("BAKED", "NAME", "GIVEN")},
         "host": socket.gethostname(),
+        "hash": hash("text"),
+        "started with": [open(f"/proc/self/{name}").read() for name in ("cmdline", "environ")],
         "random": {
             "random": random.random(),
             "urandom": os.urandom(16).hex(),
