@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from unikit.analysis import datafiles, distributions, impossible, recording, sickness
+from unikit.analysis import baked, datafiles, distributions, impossible, recording, sickness
 from unikit.analysis.finder import Finder
 from unikit.analysis.installed import Environment
 from unikit.analysis.scanner import Scanner
@@ -48,6 +48,7 @@ def analyse(source: Source, traced: Iterable[str] = ()) -> Imports:
         walk.run()
     _check_missing(walk, record.loaded)
     walk.warnings += [*sickness.broken(walk), *sickness.twice(walk, environment), *impossible.check(walk)]
+    walk.warnings += baked.check(walk)
     data += [*datafiles.collect(walk), *distributions.metadata(walk, hooked.metadata)]
     return Imports(
         source=source,

@@ -178,9 +178,7 @@ def test_asgi_without_a_server_says_what_to_install(workshop: Workshop, monkeypa
         ("uvicorn", ExitCode.CONFIGURATION, "'uvicorn' is not among the servers for a WSGI application"),
     ],
 )
-def test_the_settings_choose_the_server(
-    workshop: Workshop, server: str, code: ExitCode | None, complaint: str
-) -> None:
+def test_the_settings_choose_the_server(workshop: Workshop, server: str, code: ExitCode | None, complaint: str) -> None:
     workshop.packages({"waitress/__init__.py": "", "gunicorn/__init__.py": "", "uvicorn/__init__.py": ""})
     app = workshop.app(web=SERVED["wsgi_function"][0]).parent
     write(app, {"pyproject.toml": f"[tool.unikit]\nentry = 'web:app'\nserver = '{server}'\n"})

@@ -1,0 +1,79 @@
+"""What a frozen image would keep from its build where each boot should have its own, told when the image is built."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from unikit.analysis.live import absolute
+from unikit.analysis.walk import MAIN, Walk
+from unikit.errors import ExitCode, UserError
+from unikit.model import Module
+from unikit.target import freeze_point
+
+VARIABLE = "the variable's value is that of the build, in every boot"
+CONNECTION = (
+    "the connection would be frozen, and the build ends; open it in a function registered with unikit.after_thaw"
+)
+GENERATOR = (
+    "its numbers are the same in every boot; make it, or seed it, in a function registered with unikit.after_thaw"
+)
+CALLS = {
+    "os.getenv": VARIABLE,
+    "os.environ.get": VARIABLE,
+    "socket.create_connection": CONNECTION,
+    "psycopg.connect": CONNECTION,
+    "psycopg2.connect": CONNECTION,
+    "pymysql.connect": CONNECTION,
+    "MySQLdb.connect": CONNECTION,
+    "pika.BlockingConnection": CONNECTION,
+    "random.Random": GENERATOR,
+    "numpy.random.default_rng": GENERATOR,
+    "numpy.random.RandomState": GENERATOR,
+}
+MOST = 8  # warnings; the rest is counted
+
+
+def check(walk: Walk) -> list[str]:
+    """A sentence for each such call that the application makes before it is frozen.
+
+    Raises UserError (FREEZE) if a module of the application hides unikit's own."""
+    source = walk.source
+    if not source.settings.freeze:
+        return []
+    own = walk.finder.find("unikit")
+    if own is not None and own.layer == "app":
+        raise UserError(
+            f"{own.path or 'A folder of the application'} hides the module unikit, by which a program is frozen.",
+            code=ExitCode.FREEZE,
+            hint="Give it another name, or build the image without --freeze.",
+        )
+    if source.settings.warm:
+        return []
+    found = list(dict.fromkeys(_calls(walk)))
+    more = len(found) - MOST
+    return [*found[:MOST], *([f"{more} more calls before the freeze are like these"] if more > 0 else [])]
+
+
+def _calls(walk: Walk) -> Iterator[str]:
+    for name in sorted(walk.live.scopes):
+        module: Module = walk.graph.nodes[f"module:{name}"]["node"]
+        if module.layer != "app":
+            continue
+        end = _freeze_line(module) if name == MAIN else None
+        for scope in walk.live.scopes[name]:
+            for line, function, now in scope.calls:
+                reason = CALLS.get(absolute(module, function))
+                if reason and now and (end is None or line < end):
+                    yield f"{module.path}:{line}: calls {absolute(module, function)} before the freeze: {reason}"
+
+
+def _freeze_line(module: Module) -> int | None:
+    """Where the main module is frozen, if it has a file."""
+    if module.path is None:
+        return None
+    tree = freeze_point.insert(ast.parse(module.path.read_bytes()))
+    lines = [
+        node.lineno for node in ast.walk(tree) if isinstance(node, ast.Call) and ast.unparse(node) == freeze_point.CALL
+    ]
+    return min(lines, default=None)
