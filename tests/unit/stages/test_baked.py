@@ -19,12 +19,12 @@ def warnings(workshop: Workshop, *, freeze: bool = True, **files: str) -> list[s
 def test_calls_before_the_freeze_are_told(workshop: Workshop) -> None:
     files = {
         "main": "import os, settings\nON = os.getenv('ON')\ndef main():\n    os.getenv('A')\nmain(os.getenv('B'))",
-        "settings": "import os\nimport random as r\nPORT = os.environ.get('P')\ndef f(): return r.Random()\nX = r.Random()",
+        "settings": "import os, random as r\nP = os.environ.get('P')\n\ndef f(): return r.Random()\nX = r.Random()",
     }
     said = warnings(workshop, **files)
     assert len(said) == 3
     assert "main.py:2: calls os.getenv before the freeze" in said[0] and "of the build" in said[0]
-    assert "settings.py:3: calls os.environ.get" in said[1]
+    assert "settings.py:2: calls os.environ.get" in said[1]
     assert "settings.py:5: calls random.Random" in said[2] and "after_thaw" in said[2]
     assert warnings(workshop, freeze=False, **files) == []
 
