@@ -141,13 +141,35 @@ def test_the_checksum_is_castagnoli() -> None:
     assert erofs.crc32c(b"123456789") ^ 0xFFFFFFFF == 0xE3069283
 
 
-def test_file_data_is_page_aligned_and_padded_with_zeros() -> None:
-    content = image(file("/a", b"a" * 5000), file("/b", b"b" * 4096), file("/c", b"c"))
-    for path, inode in Reader(content).walk().items():
-        if path != "/":
-            assert inode.layout == 0
-            rest = content[inode.address * 4096 + inode.size : -(-(inode.address * 4096 + inode.size) // 4096) * 4096]
-            assert not rest.strip(b"\0")
+ELF = b"\x7fELF"
+
+
+def test_data_of_mapped_files_is_page_aligned_and_padded_with_zeros() -> None:
+    content = image(file("/a", ELF + b"a" * 5000), file("/b", b"b" * 4096), file("/c", ELF), file("/d", b"d" * 10))
+    found = Reader(content).walk()
+    for path in ("/a", "/b", "/c"):
+        inode = found[path]
+        assert inode.layout == 0
+        rest = content[inode.address * 4096 + inode.size : -(-(inode.address * 4096 + inode.size) // 4096) * 4096]
+        assert not rest.strip(b"\0")
+
+
+def test_ends_of_other_files_are_packed_together() -> None:
+    sizes = [1, 100, 2000, 3000, 4063, 4064, 4065, 4095, 4097, 4096 + 2000, 8192 + 4064, 8192 + 4065] + [700] * 40
+    contents = {f"/{i:02}": random.Random(i).randbytes(size) for i, size in enumerate(sizes)}
+    made = image(*(file(path, content) for path, content in contents.items()))
+    reader = Reader(made)
+    found = reader.walk()
+    assert {path: found[path].data for path in contents} == contents
+    for path, content in contents.items():
+        assert found[path].layout == (2 if 0 < len(content) % 4096 <= 4064 else 0), "behind the inode where it fits"
+    stored = sum(map(len, contents.values())) + 32 * len(sizes)
+    assert reader.blocks * 4096 <= stored * 1.1 + 4096, "little is lost between them"
+
+
+def test_ends_are_not_stored_twice() -> None:
+    twins = [file(f"/{i}", b"twin" * 1500) for i in range(50)]
+    assert len(image(*twins)) == len(image(*twins[:2]))
 
 
 @pytest.mark.parametrize(
@@ -168,7 +190,7 @@ def test_blocks_of_zeros_are_not_stored(pattern: str, tail: int) -> None:
 
 
 def test_a_single_block_of_zeros_stays_with_its_file() -> None:
-    reader = Reader(image(file("/a", b"a" * 4096 + bytes(4096) + b"b")))
+    reader = Reader(image(file("/a", ELF * 1024 + bytes(4096) + b"b")))
     assert reader.walk()["/a"].layout == 0 and reader.incompat == 0
 
 

@@ -14,17 +14,20 @@ from unikit.errors import ExitCode, UserError
 from unikit.model import Interpreter, Start, digest, digest_file
 
 WORKERS = 2
+NO_COLUMNS = ("-X", "no_debug_ranges")  # interpreters that know no columns take no notice of it
 
 
 @dataclass(frozen=True)
 class Unit:
     """A file to compile: `guest` is what tracebacks call it; `start` for the main module, with `finder`, the compiled
-    file that tells of modules that were left out, if there is one."""
+    file that tells of modules that were left out, if there is one. `columns`: with the columns of each instruction
+    (PEP 657), by which tracebacks mark a part of the line that they show; where no source is, they show none."""
 
     source: Path
     guest: str
     start: Start | None = None
     finder: str = ""
+    columns: bool = True
 
 
 @dataclass(frozen=True)
@@ -40,11 +43,12 @@ def compile_all(python: Interpreter, units: list[Unit]) -> Compiled:
     names = ("compile.py", "freeze_point.py", "one_process.py", "known_modules.py")
     programs = [digest_file(paths.TARGET / name) for name in names]
     compiler = digest(python.magic, python.version, programs)
-    keys = {u: digest(compiler, digest_file(u.source), u.guest, u.start, u.finder) for u in units}
+    keys = {u: digest(compiler, digest_file(u.source), u.guest, u.start, u.finder, u.columns) for u in units}
     files = {u: cache.entry("pyc", key, ".pyc") for u, key in keys.items()}
     todo = [u for u in units if not files[u].exists()]
     failed: dict[Unit, str] = {}
-    shares = [share for i in range(WORKERS) if (share := todo[i::WORKERS])]
+    alike = ([u for u in todo if u.columns], [u for u in todo if not u.columns])
+    shares = [share for group in alike for i in range(WORKERS) if (share := group[i::WORKERS])]
     for share, process in [(s, _begin(python, s, files)) for s in shares]:
         output, _ = process.communicate()
         lines = output.split("\n")
@@ -55,6 +59,7 @@ def compile_all(python: Interpreter, units: list[Unit]) -> Compiled:
 
 
 def _begin(python: Interpreter, units: list[Unit], files: dict[Unit, Path]) -> subprocess.Popen[str]:
+    """Start to compile units that are alike in `columns`, which the interpreter knows for all or none."""
     jobs: list[dict[str, object]] = []
     for unit in units:
         job: dict[str, object] = {"source": str(unit.source), "output": str(files[unit]), "name": unit.guest}
@@ -63,8 +68,9 @@ def _begin(python: Interpreter, units: list[Unit], files: dict[Unit, Path]) -> s
             jobs.append({**job, "start": {**start, "folder": "/.unikit", "table": MODULES}})
         else:
             jobs.append(job)
+    options = () if units[0].columns else NO_COLUMNS
     process = subprocess.Popen(
-        [str(python.executable), "-s", "-S", str(paths.TARGET / "compile.py")],
+        [str(python.executable), "-s", "-S", *options, str(paths.TARGET / "compile.py")],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8",
         env={**environment(), "PYTHONHASHSEED": "0"},  # sets among the constants are written in the order of hashes
     )  # fmt: skip

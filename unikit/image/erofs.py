@@ -1,14 +1,16 @@
 """Writes the root file system: EROFS, uncompressed, 4 KiB blocks (Linux, Documentation/filesystems/erofs.rst and
 fs/erofs/erofs_fs.h), so that the guest maps file data in place and any Linux can mount the same image.
 
-The order on disk is: the superblock with all inodes and directories, then the data of regular files. Regular files are
-"flat plain": their data begins on a block of its own and the last block is filled up with zeros; or, where blocks of
-zeros can be spared, in chunks of a block, whose addresses stand behind the inode. Directories and symbolic links that
-fit are "flat inline": what they hold stands right behind their inode, in the same block. Files with the same content
-share their data. Nothing in the image depends on time, user or the order of the input."""
+The order on disk is: the superblock with all inodes and directories, then the data of regular files. ELF files, which
+are mapped, are "flat plain": their data begins on a block of its own and the last block is filled up with zeros; or,
+where blocks of zeros can be spared, in chunks of a block, whose addresses stand behind the inode. Other files are
+"flat inline", as are directories and symbolic links that fit: what does not fill a block stands right behind the inode,
+and such ends are packed together in blocks. Files with the same content share their data, and have no such ends.
+Nothing in the image depends on time, user or the order of the input."""
 
 from __future__ import annotations
 
+import bisect
 import hashlib
 import struct
 import uuid
@@ -33,6 +35,7 @@ FLAT_PLAIN, FLAT_INLINE, CHUNKS = 0, 2, 4
 HOLE = 0xFFFFFFFF
 TYPES = {FileKind.FILE: (0o100000, 1), FileKind.DIRECTORY: (0o040000, 2), FileKind.SYMLINK: (0o120000, 7)}
 NAME_MAX = 255
+MAPPED = b"\x7fELF"  # how files begin that are mapped rather than read
 # All files are from 2 January 1980: no image tells when it was built, and ZIP archives know no earlier time, wherever
 # the clock is set to.
 DATED = 315_619_200
@@ -83,10 +86,11 @@ class _Content:
     source: Path | bytes
     holes: frozenset[int]  # the blocks that are not stored, as they are zeros
     address: int = 0
+    tail: bytes = b""  # the end that stands behind the inode
 
     @property
     def blocks(self) -> int:
-        return _blocks(self.size) - len(self.holes)
+        return _blocks(self.size - len(self.tail)) - len(self.holes)
 
     @property
     def map(self) -> bytes:
@@ -104,7 +108,7 @@ class _Content:
         if len(data) != self.size:
             raise ValueError(f"{self.source!s} changed while it was written")
         if not self.holes:
-            out.write(_padded(data))
+            out.write(_padded(data[: self.size - len(self.tail)]))
             return
         for number in range(_blocks(self.size)):
             if number not in self.holes:
@@ -186,6 +190,7 @@ class _Node:
             self.length = self.content.size
         # a tail of a longer directory could be inline as well; one block more costs less than the second case
         self.inline = self.kind is not FileKind.FILE and self.length <= BLOCK // 2 - EXTENDED.size
+        self.inline = self.inline or bool(self.content and self.content.tail)
 
     @property
     def is_compact(self) -> bool:
@@ -201,7 +206,7 @@ class _Node:
     def size(self) -> int:
         """Bytes of the inode and what is inline behind it."""
         head = COMPACT.size if self.is_compact else EXTENDED.size
-        return head + (self.length if self.inline else 0)
+        return head + (len(self.content.tail) if self.content else self.length if self.inline else 0)
 
     @property
     def map_size(self) -> int:
@@ -212,8 +217,9 @@ class _Node:
         layout = FLAT_INLINE if self.inline else CHUNKS if self.map_size else FLAT_PLAIN
         mode = TYPES[self.kind][0] | self.mode
         address = self.content.address if self.content else self.address
-        if self.inline or not self.length or self.map_size:
-            address = 0xFFFFFFFF if self.inline else 0  # of a file in chunks: their format, a block each
+        whole = self.inline and (not self.content or not self.content.blocks)
+        if whole or not self.length or self.map_size:
+            address = 0xFFFFFFFF if whole else 0  # of a file in chunks: their format, a block each
         if self.is_compact:
             head = COMPACT.pack(layout << 1, 0, mode, self.links, self.length, 0, address, self.number, 0, 0, 0)
         else:
@@ -221,6 +227,8 @@ class _Node:
             head = EXTENDED.pack(layout << 1 | 1, 0, mode, 0, *where, 0, 0, DATED, 0, self.links)
         if not self.inline:
             return head + (self.content.map if self.content else b"")
+        if self.content:
+            return head + self.content.tail
         return head + (self.listing() if self.kind is FileKind.DIRECTORY else self.target.encode())
 
 
@@ -255,27 +263,53 @@ def _tree(files: Iterable[ImageFile]) -> _Node:
 def _share(nodes: list[_Node]) -> list[_Content]:
     """The different contents of regular files, in order; equal ones are one."""
     known: dict[bytes, _Content] = {}
+    users: dict[bytes, int] = {}
     for node in nodes:
         if node.kind is FileKind.FILE:
             data = node.source.read_bytes() if isinstance(node.source, Path) else node.source
             digest = hashlib.sha256(data).digest()
+            users[digest] = users.get(digest, 0) + 1
             if digest not in known:
-                known[digest] = _Content(len(data), digest, node.source, _holes(data))
+                known[digest] = content = _Content(len(data), digest, node.source, _holes(data))
+                end = len(data) % BLOCK
+                if end and end <= BLOCK - COMPACT.size and not data.startswith(MAPPED) and not content.holes:
+                    content.tail = data[-end:]
             node.content = known[digest]
+    for digest, content in known.items():
+        if users[digest] > 1 or content.size >= 1 << 32:
+            content.tail = b""
+    for node in nodes:
         node.measure()
     return list(known.values())
 
 
 def _place(nodes: list[_Node]) -> int:
-    """Give every inode its place behind the superblock; no inode, and no inline content, crosses a block."""
+    """Give every inode its place behind the superblock; no inode, and no inline content, crosses a block. Those of
+    files with ends go where these fit best, the longest first, behind all others. Returns where the last one ends."""
     position = SUPERBLOCK_AT + SUPERBLOCK.size
+    ends: list[_Node] = []
     for node in nodes:
+        if node.content and node.content.tail:
+            ends.append(node)
+            continue
         position = -(-position // SLOT) * SLOT
         if position // BLOCK != (position + node.size - 1) // BLOCK:
             position = _blocks(position) * BLOCK
         node.place = position
         position += node.size + node.map_size
-    return position
+    position = -(-position // SLOT) * SLOT
+    last = _blocks(position) * BLOCK
+    gaps = [(last - position, position)] if last > position else []  # what is free in blocks: bytes, where
+    for node in sorted(ends, key=lambda n: -n.size):
+        size = -(-node.size // SLOT) * SLOT
+        at = bisect.bisect_left(gaps, (size, 0))
+        if at == len(gaps):
+            gaps.append((BLOCK, last))
+            last += BLOCK
+        free, node.place = gaps.pop(at)
+        if free > size:
+            bisect.insort(gaps, (free - size, node.place + size))
+    return max((node.place + node.size + node.map_size for node in nodes), default=position)
 
 
 def _superblock(root: _Node, nodes: list[_Node], blocks: int, contents: list[_Content]) -> bytes:

@@ -97,8 +97,8 @@ def _modules(natives: Natives) -> Iterator[ImageFile]:
         if module.kind is ModuleKind.BYTECODE or module.path.suffix == ".pyc":
             yield ImageFile(place[0], FileKind.FILE, 0o644, place[1], module.path)
             continue
-        units[Unit(module.path, place[0])] = place[1]
-        names[Unit(module.path, place[0])] = module.name
+        unit = Unit(module.path, place[0], columns=place[1] in shown)
+        units[unit], names[unit] = place[1], module.name
     text = leftout.table(imports) if imports.mode != "none" else ""
     main = _main(natives, leftout.FINDER if text else "")
     compiled = compile_all(python, [*units, main])
@@ -114,7 +114,7 @@ def _modules(natives: Natives) -> Iterator[ImageFile]:
         yield ImageFile(source.start.guest, FileKind.FILE, 0o644, "app", source.entry)
     yield layout.folder(f"{python.guest_stdlib}/lib-dynload", layer="interpreter")  # the other landmark
     if text:
-        telling = Unit(paths.TARGET / "left_out.py", IMPORT_SYSTEM)
+        telling = Unit(paths.TARGET / "left_out.py", IMPORT_SYSTEM, columns=False)
         yield layout.text(leftout.TABLE, text, "app")
         yield ImageFile(leftout.FINDER, FileKind.FILE, 0o644, "app", compile_all(python, [telling]).files[telling])
 
@@ -128,7 +128,7 @@ def _main(natives: Natives, finder: str) -> Unit:
         freeze=source.settings.freeze and not _freezes_itself(natives),
     )
     if source.entry is not None:
-        return Unit(source.entry, source.start.guest, start, finder)
+        return Unit(source.entry, source.start.guest, start, finder, columns=source.settings.sources != "none")
     path = cache.entry("launcher", digest(source.launcher), ".py")
     cache.store(path, source.launcher.encode())
     return Unit(path, source.start.guest, start, finder)

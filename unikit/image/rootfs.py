@@ -30,8 +30,8 @@ DEEPEST = 64  # folders in each other: more is damage
 
 @dataclass(frozen=True)
 class Entry:
-    """A file, folder or link. `taken` are the bytes that it takes: whole blocks, without its holes, 0 where a file
-    before it has the same content and so the same blocks."""
+    """A file, folder or link. `taken` are the bytes that it takes: whole blocks, without its holes, and the end that
+    stands behind the inode; 0 where a file before it has the same content and so the same blocks."""
 
     path: str  # absolute
     kind: FileKind
@@ -59,7 +59,7 @@ class _Reader:
         if fields[0] != MAGIC or fields[3] != BLOCK.bit_length() - 1:
             raise ValueError("no EROFS of our kind")
         self.root = fields[5]
-        self.seen: set[int] = set()
+        self.seen: set[int | None] = set()
 
     def run(self) -> Iterator[Entry]:
         yield from sorted(self._below(self.root, "", 0), key=lambda entry: entry.path)
@@ -69,7 +69,8 @@ class _Reader:
         kind = KINDS[stat.S_IFMT(mode)]
         if address in self.seen:
             taken = 0
-        self.seen.add(address)
+        elif address is not None:
+            self.seen.add(address)
         yield Entry(path or "/", kind, stat.S_IMODE(mode), content, taken)
         if kind is FileKind.DIRECTORY:
             if depth > DEEPEST:
@@ -78,8 +79,8 @@ class _Reader:
                 if name not in (".", ".."):
                     yield from self._below(child, f"{path}/{name}", depth + 1)
 
-    def _inode(self, number: int) -> tuple[int, memoryview, int, int]:
-        """Mode, content, and of content that does not stand behind the inode the first block and the bytes taken."""
+    def _inode(self, number: int) -> tuple[int, memoryview, int | None, int]:
+        """Mode, content, the first block of content that does not stand behind the inode, and the bytes taken."""
         at = number * SLOT
         layout = int.from_bytes(self.data[at : at + 2], "little")
         if layout & 1:
@@ -91,16 +92,17 @@ class _Reader:
         place = layout >> 1 & 7
         if place == CHUNKS:
             content, blocks = self._chunks(size, end)
-            return mode, content, min(blocks, default=0), len(blocks) * BLOCK
+            return mode, content, min(blocks, default=None), len(blocks) * BLOCK
         if place not in (FLAT_PLAIN, FLAT_INLINE):
             raise ValueError("a layout that we do not write")
-        start = end if place == FLAT_INLINE else address * BLOCK
-        content = self.data[start : start + size]
-        if len(content) != size:
+        behind = size % BLOCK if place == FLAT_INLINE else 0
+        blocks = self.data[address * BLOCK : address * BLOCK + size - behind] if size > behind else self.data[:0]
+        tail = self.data[end : end + behind]
+        if len(blocks) + len(tail) != size:
             raise ValueError("content beyond the end")
-        if place == FLAT_INLINE or not size:
-            return mode, content, 0, 0
-        return mode, content, address, -(-size // BLOCK) * BLOCK
+        content = memoryview(b"".join((blocks, tail))) if blocks and tail else blocks or tail
+        is_file = stat.S_IFMT(mode) == stat.S_IFREG
+        return mode, content, address if blocks else None, -(-len(blocks) // BLOCK) * BLOCK + (behind if is_file else 0)
 
     def _chunks(self, size: int, at: int) -> tuple[memoryview, list[int]]:
         """The content of a file whose blocks are listed at `at`, and those that are not holes."""

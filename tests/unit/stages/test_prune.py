@@ -216,3 +216,15 @@ def test_files_that_do_not_compile_are_reported(workshop: Workshop) -> None:
     compiled = compile_all(workshop.interpreter, units)
     assert set(compiled.files) == {units[0]}
     assert "SyntaxError" in compiled.failed[units[1]]
+
+
+@pytest.mark.parametrize("columns", [True, False])
+def test_columns_are_kept_for_lines_that_can_be_shown(workshop: Workshop, columns: bool) -> None:
+    source = workshop.app(main="def f(x):\n    return x + (1 / x)\ntry:\n    f(0)\nexcept ZeroDivisionError as error:\n"
+                               "    last = error.__traceback__.tb_next\n    code = last.tb_frame.f_code\n"
+                               "    places = list(getattr(code, 'co_positions', lambda: [])())\n"
+                               "    print(last.tb_lineno, any(p[2] is not None for p in places))\n")  # fmt: skip
+    path = compile_all(workshop.interpreter, [Unit(source, "/app/m.py", columns=columns)]).files
+    done = subprocess.run([str(workshop.python), *map(str, path.values())], capture_output=True, text=True, check=True)
+    known = workshop.interpreter.version >= (3, 11)
+    assert done.stdout.split() == ["2", str(columns and known)]
