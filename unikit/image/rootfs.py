@@ -100,7 +100,7 @@ class _Reader:
         tail = self.data[end : end + behind]
         if len(blocks) + len(tail) != size:
             raise ValueError("content beyond the end")
-        content = memoryview(b"".join((blocks, tail))) if blocks and tail else blocks or tail
+        content = memoryview(bytes(blocks) + bytes(tail)) if blocks and tail else blocks or tail
         is_file = stat.S_IFMT(mode) == stat.S_IFREG
         return mode, content, address if blocks else None, -(-len(blocks) // BLOCK) * BLOCK + (behind if is_file else 0)
 
