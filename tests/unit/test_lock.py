@@ -55,3 +55,7 @@ def test_modules_are_known_by_their_files() -> None:
         )
     }
     assert list(found.values()) == ["os", "p", "p.x", "m", "k", None, None, None]
+
+
+def test_the_file_has_the_name_that_the_documentation_gives_it() -> None:
+    assert lock.NAME == "unikit.lock"

@@ -91,8 +91,8 @@ class _Reader:
             mode, size, address, end = fields[2], fields[4], fields[6], at + COMPACT.size
         place = layout >> 1 & 7
         if place == CHUNKS:
-            content, blocks = self._chunks(size, end)
-            return mode, content, min(blocks, default=None), len(blocks) * BLOCK
+            content, addresses = self._chunks(size, end)
+            return mode, content, min(addresses, default=None), len(addresses) * BLOCK
         if place not in (FLAT_PLAIN, FLAT_INLINE):
             raise ValueError("a layout that we do not write")
         behind = size % BLOCK if place == FLAT_INLINE else 0
