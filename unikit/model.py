@@ -75,12 +75,15 @@ class AppKind(str, Enum):
     FUNCTION = "function"  # called without arguments, as a console script is
 
 
+CALL = "call:"  # before the name of a system call, among modules and files
+
+
 @dataclass(frozen=True)
 class Settings:
     """`[tool.unikit]` of the app's pyproject.toml."""
 
     entry: str | None = None  # a script, a module, or module:attribute
-    include: tuple[str, ...] = ()  # modules, or glob patterns of data files below the app
+    include: tuple[str, ...] = ()  # modules, `call:NAME`, or glob patterns of data files below the app
     exclude: tuple[str, ...] = ()  # modules, or glob patterns of files below the app
     environment: tuple[tuple[str, str], ...] = ()
     memory: int | None = None  # MiB
@@ -95,6 +98,11 @@ class Settings:
     prune: Mode = "safe"
     writable_code: bool = False  # memory may be writable and executable at once, as some JIT compilers want it
     compress: str | None = None  # how the image is compressed (runtime.DECODERS); None: not at all
+
+    @property
+    def calls(self) -> tuple[str, ...]:
+        """The system calls that `include` names."""
+        return tuple(item.removeprefix(CALL) for item in self.include if item.startswith(CALL))
 
 
 @dataclass(frozen=True)
@@ -247,6 +255,8 @@ class Imports:
     dropped: tuple[tuple[str, str], ...] = ()  # optional modules left out by rule: name, why
     mode: Mode = "safe"  # how much is kept: all, what can be reached, or what a traced run used
     seen: frozenset[str] = frozenset()  # `traced`: the files that the run used
+    unseen: tuple[str, ...] = ()  # `traced`: data files of the guest that it did not use, and that are left out
+    calls: tuple[str, ...] | None = None  # `traced`: the system calls that the run made
 
     @property
     def modules(self) -> tuple[Module, ...]:

@@ -148,9 +148,11 @@ def _imports(build: Build) -> Imports:
 
 def _select(build: Build) -> link.Plan:
     components = build.components.result() if build.components else None
+    found: Imports = build.values["imports"]
     return link.choose(
-        build.modules, Runtime(lwip_folder=build.request.lwip), components, tracing=build.request.tracing
-    )
+        build.modules, Runtime(lwip_folder=build.request.lwip), components, tracing=build.request.tracing,
+        calls=found.calls, include=build.source.settings.calls,
+    )  # fmt: skip
 
 
 def _root(build: Build) -> Root:
@@ -201,6 +203,7 @@ def _image(build: Build) -> Image:
         kernel_sha256="",
         root_sha256=root.sha256,
         network=NETWORK in build.modules,
+        uncalled=kernel.selection.uncalled,
     )
     traced = lock.usable(build.source, [])
     known = whole.inventory(build.pruned, kernel.selection, kernel.sizes, traced.calls if traced else None)

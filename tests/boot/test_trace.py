@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import subprocess
 import sys
 import urllib.request
@@ -30,6 +31,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 if sys.argv[1:] == ["plugin"]:
     import plugin, json.tool
+if sys.argv[1:] == ["never"]:
+    try:
+        os.getxattr("/", "user.x")
+    except OSError as error:
+        print("getxattr:", error.errno)
+    open("data/never.txt")
 http.server.HTTPServer(("", 8080), Handler).serve_forever()
 """
 SETTINGS = '[tool.unikit]\nentry = "main.py"\nports = [8080]\nenvironment = { WORD = "hello " }\n'
@@ -64,6 +71,22 @@ def test_the_lock_holds_what_was_used(app: Path) -> None:
     assert "/app/data/seen.txt" in seen.files and "/app/data/never.txt" not in seen.files
     assert {"accept4", "openat", "sendto", "mmap"} <= set(seen.calls) and "inotify_init1" not in seen.calls
     assert seen.commands == (DRIVE,)
+
+
+def test_calls_and_files_that_were_left_out_are_told_with_the_line_that_keeps_them(app: Path) -> None:
+    done = unikit("run", "traced.img", "--", "never", folder=app)
+    assert done.returncode == 1 and f"getxattr: {errno.ENOSYS}" in done.stdout
+    assert 'add "call:getxattr" to `include`' in done.stderr and "prune = traced" in done.stderr
+    assert "data/never.txt is left out of this image" in done.stderr
+    assert "include = ['data/never.txt']" in done.stderr
+    (app / "pyproject.toml").write_text(SETTINGS + 'include = ["call:getxattr", "data/never.txt"]\n')
+    try:
+        line = ["run", ".", "--python", images.SYSTEM_PYTHON, "--prune", "traced", "--timeout", "60", "--", "never"]
+        done = unikit(*line, folder=app)
+    finally:
+        (app / "pyproject.toml").write_text(SETTINGS)
+    assert f"getxattr: {errno.EOPNOTSUPP}" in done.stdout or f"getxattr: {errno.ENODATA}" in done.stdout, done.stderr
+    assert "left out" not in done.stderr
 
 
 def test_what_was_called_is_what_the_files_can_call(app: Path) -> None:

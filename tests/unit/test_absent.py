@@ -26,6 +26,16 @@ def test_what_is_absent_can_be_included(last: str, setting: str) -> None:
     assert f"include = [{setting}]" in said
 
 
+@pytest.mark.parametrize("path", ["/usr/lib/python3.11/site-packages/p/not.txt", "/app/data/x.csv"])
+def test_a_file_that_a_trace_left_out_is_told_with_its_rule(path: str) -> None:
+    last = f"FileNotFoundError: [Errno 2] No such file or directory: '{path}'"
+    said = advice(f"{HEAD}{last}\n", lambda: [path])
+    assert said is not None and "prune = traced" in said
+    assert f"include = ['{path.removeprefix('/app/')}']" in said
+    other = advice(f"{HEAD}{last}\n")
+    assert other is not None and "prune = traced" not in other
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 from tests.unit import elf
@@ -51,6 +52,14 @@ def test_missing_calls_as_sentences() -> None:
         "system call number 9999 is not there; called 2 times, from 0x10 (/lib/x.so)",
         "memory both writable and executable was refused 2 times (writable_code = true allows it)",
     ]
+
+
+def test_a_call_that_a_trace_left_out_comes_with_the_line_that_keeps_it() -> None:
+    manifest = replace(MANIFEST, uncalled=("memfd_create",))
+    said, other = report.missing([{"name": "memfd_create", "count": 3}, {"name": "bpf", "count": 1}], manifest)
+    assert "called 3 times: left out" in said and "prune = traced" in said
+    assert 'add "call:memfd_create" to `include`' in said
+    assert other == "system call bpf is not there; called 1 time"
 
 
 def test_a_crash_names_module_and_reason() -> None:

@@ -105,3 +105,36 @@ def test_two_providers_are_an_error(members: dict[str, object], words: str) -> N
 
 def test_what_is_left_out_is_told() -> None:
     assert select([component("a", boot=True), component("b")]).left_out == ("b",)
+
+
+CALLS = (
+    component("boot/entry", boot=True),
+    component("vfs/read", calls=((0, "read"),), tables={"unikit_syscalls"}),
+    component("vfs/memfd", calls=((319, "memfd_create"),), tables={"unikit_syscalls"}),
+    component("vfs/xattr", calls=((188, "setxattr"), (191, "getxattr")), tables={"unikit_syscalls"}),
+    component("vfs/inotify", calls=((253, "inotify_init"),), tables={"unikit_syscalls", "unikit_text_files"}),
+    component("network/send", calls=((1, "send"),), tables={"unikit_syscalls"}),
+)
+
+
+def test_a_trace_leaves_out_what_only_offers_other_calls() -> None:
+    kept = names(*CALLS, calls=["getxattr"])
+    assert kept == ["boot/entry", "vfs/inotify", "vfs/read", "vfs/xattr"], "always, by another table, and traced"
+    assert select(CALLS, calls=["getxattr"]).uncalled == ("memfd_create", "send")
+    assert select(CALLS).uncalled == () and len(names(*CALLS)) == len(CALLS)
+
+
+def test_what_others_need_stays_whatever_the_trace_says() -> None:
+    user = component("vfs/open", boot=True, undefined={"memfd_make"})
+    offered = component("vfs/memfd", calls=((319, "memfd_create"),), defined={"memfd_make"})
+    found = select([user, offered], calls=[])
+    assert [c.name for c in found.components] == ["vfs/memfd", "vfs/open"] and not found.uncalled
+
+
+def test_calls_can_be_included() -> None:
+    assert "vfs/memfd" in names(*CALLS, calls=[], include=["memfd_create"])
+    assert "network/send" not in names(*CALLS, imports=[])
+    assert "network/send" in names(*CALLS, imports=[], include=["send"])
+    with pytest.raises(UserError, match="no system call mmfd_create") as caught:
+        select(CALLS, include=["mmfd_create"])
+    assert caught.value.code is ExitCode.CONFIGURATION

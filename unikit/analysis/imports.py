@@ -13,7 +13,7 @@ from unikit.analysis.scanner import Scanner
 from unikit.analysis.walk import MAIN, Walk, hard
 from unikit.errors import ExitCode, UserError
 from unikit.hooks import knowledge, optional, stdlib
-from unikit.model import DataFile, Edge, EdgeKind, Imports, Interpreter, Missing, Module, ModuleKind, Source
+from unikit.model import CALL, DataFile, Edge, EdgeKind, Imports, Interpreter, Missing, Module, ModuleKind, Source
 from unikit.native import elf
 from unikit.native.libraries import Resolver
 
@@ -39,7 +39,7 @@ def analyse(source: Source, traced: Iterable[str] = ()) -> Imports:
         recording.add(walk, record)
         walk.run()
         hooked = knowledge.apply(walk, environment)
-        data = [*_include(walk, entry), *hooked.data]
+        data, included = [*hooked.data], _include(walk, entry)
         for name in traced:
             if walk.finder.find(name):
                 walk.want(entry, name, Edge(EdgeKind.IMPORTS, True, True, "recorded", ("unikit.lock",)))
@@ -53,7 +53,7 @@ def analyse(source: Source, traced: Iterable[str] = ()) -> Imports:
     return Imports(
         source=source,
         graph=walk.graph,
-        data=tuple({d.guest: d for d in data}.values()),
+        data=tuple({d.guest: d for d in (*data, *included)}.values()),  # of several reasons the user's own counts
         warnings=tuple(walk.warnings),
         dropped=tuple(walk.choices.dropped()),
     )
@@ -111,7 +111,7 @@ def _include(walk: Walk, entry: Module) -> list[DataFile]:
     edge = Edge(EdgeKind.IMPORTS, origin="setting", evidence=("include",), lazy=True)
     data: list[DataFile] = []
     for item in walk.source.settings.include:
-        if item.startswith("call:"):
+        if item.startswith(CALL):
             continue
         if item.startswith("/"):
             data.append(_guest_file(walk, item))

@@ -41,7 +41,10 @@ def traced(imports: Imports, lock: Lock) -> Imports:
     }
     seen = frozenset(lock.files)
     data = tuple(d for d in imports.data if d.guest in seen or d.reason.startswith("include "))
-    return replace(imports, graph=graph.subgraph(kept).copy(), data=data, mode="traced", seen=seen)
+    out = tuple(sorted({d.guest for d in imports.data} - {d.guest for d in data}))
+    return replace(
+        imports, graph=graph.subgraph(kept).copy(), data=data, mode="traced", seen=seen, unseen=out, calls=lock.calls
+    )
 
 
 def _closure(graph: Graph, start: Iterable[str]) -> set[str]:

@@ -52,12 +52,17 @@ class Item:
 
 @dataclass(frozen=True)
 class Absent:
-    """Something that is not in the image although it could be. `kind`: module (left out by rule), component."""
+    """Something that is not in the image although it could be. `kind`: module (left out by rule), component, file.
+    `why`: the rule of a module; of a component, its family, or UNCALLED; of a file, UNUSED."""
 
     kind: str
     name: str
     why: str
     provides: tuple[str, ...] = ()  # a component's system calls and drivers
+
+
+UNCALLED = "the traced run made none of its system calls"
+UNUSED = "the traced run did not use it"
 
 
 @dataclass(frozen=True, eq=False)
@@ -167,6 +172,14 @@ def of_image(path: Path) -> Inventory:
             f"The image {path} does not carry its graph.", code=ExitCode.IMAGE, hint="Build it again: unikit build APP"
         )
     return Inventory.load(content)
+
+
+def unused(path: Path) -> frozenset[str]:
+    """The files that a traced image could have had. None for an image that does not say."""
+    try:
+        return frozenset(absent.name for absent in of_image(path).absent if absent.kind == "file")
+    except UserError:
+        return frozenset()
 
 
 def reached(graph: nx.DiGraph[str]) -> set[str]:

@@ -31,6 +31,7 @@ class Manifest:
     smallest: int = 0  # MiB that the guest needs at least; 0: its file's size and a little more
     compression: str = ""  # of the loaded segments: "zstd", "lz4" or none
     loaded_sha256: str = ""  # over the file's loaded segments, where these are compressed
+    uncalled: tuple[str, ...] = ()  # system calls that are left out because a traced run did not make them
     format: int = FORMAT
 
     def dump(self) -> bytes:
@@ -56,8 +57,8 @@ class Manifest:
                 if field.default is dataclasses.MISSING or field.name in value
             }
             fields["libraries"] = tuple(sorted(value["libraries"].items()))
-            for name in ("ports", "components"):
-                fields[name] = tuple(value[name])
+            for name in ("ports", "components", "uncalled"):
+                fields[name] = tuple(value.get(name, ()))
             return Manifest(**fields)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise UserError("The image's manifest is damaged.", code=ExitCode.IMAGE) from error

@@ -61,7 +61,8 @@ def prune(natives: Natives) -> Pruned:
 def _everything(natives: Natives) -> Iterator[ImageFile]:
     imports = natives.imports
     for file in layout.fixed(natives):
-        if imports.mode != "traced" or file.path in imports.seen or not file.path.startswith(COLLECTIONS):
+        asked = file.path.startswith(f"{layout.ZONES}/") and "zoneinfo" in imports.source.settings.include
+        if imports.mode != "traced" or asked or file.path in imports.seen or not file.path.startswith(COLLECTIONS):
             yield file
     yield from _elves(natives)
     yield from _modules(natives)

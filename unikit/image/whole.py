@@ -12,10 +12,10 @@ from typing import Any
 import networkx as nx
 
 from unikit.analysis.installed import Installed, licence
-from unikit.image.inventory import ROOT, Absent, Inventory, Item, reached
+from unikit.image.inventory import ROOT, UNCALLED, UNUSED, Absent, Inventory, Item, reached
 from unikit.kernel import upstream
 from unikit.kernel.component import Component
-from unikit.kernel.select import ON_IMPORT, Selection, family_of, providers
+from unikit.kernel.select import ON_IMPORT, Selection, family_of, only_calls, providers
 from unikit.model import Distribution, Edge, EdgeKind, FileKind, Library, Missing, Module, Natives, Pruned
 from unikit.native import debian
 from unikit.places import Places
@@ -251,7 +251,11 @@ class _Whole:
                 yield Absent("module", name, why)
         for component in self.selection.absent:
             provides = (*(f"call:{n}" for _, n in component.calls), *(f"driver:{n}" for n, _ in component.drivers))
-            yield Absent("component", component.name, family_of(component.name) or "", provides)
+            uncalled = only_calls(component) and {n for _, n in component.calls} <= {*self.selection.uncalled}
+            why = family_of(component.name) or (UNCALLED if uncalled else "")
+            yield Absent("component", component.name, why, provides)
+        for path in self.natives.imports.unseen:
+            yield Absent("file", path, UNUSED)
 
 
 def _line(evidence: str) -> tuple[str, int]:

@@ -74,6 +74,8 @@ def choose(
     components: list[Component] | None = None,
     *,
     tracing: bool = False,
+    calls: Iterable[str] | None = None,
+    include: Iterable[str] = (),
 ) -> Plan:
     """Compile (unless `components` are there already) and select, as `select.select` says. Raises UserError as
     `link`."""
@@ -81,7 +83,10 @@ def choose(
         components = compile_all(runtime)
     script = _script(sorted({table for component in components for table in component.tables}))
     given = [*re.findall(r"^\s*(\w+) = ", script, re.MULTILINE), *LIBGCC]
-    return Plan(select.select(components, linker=given, imports=imports, tracing=tracing), script)
+    chosen = select.select(
+        components, linker=given, imports=imports, tracing=tracing, calls=calls, include=include
+    )
+    return Plan(chosen, script)
 
 
 def compile_all(runtime: Runtime, only: tuple[str, ...] = ()) -> list[Component]:

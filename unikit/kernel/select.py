@@ -2,7 +2,8 @@
 
 Roots are the components that work by being there: the entry, start-up work, system calls, drivers. From them the walk
 follows undefined symbols and declared needs. Components of a family that the application cannot use are no roots: they
-come in only if something else needs them.
+come in only if something else needs them. Nor are, where a traced run tells the system calls of the application, those
+that offer others only.
 """
 
 from __future__ import annotations
@@ -15,6 +16,26 @@ from unikit.kernel.component import Component
 
 # Families (folders or single components) that are of use only to an application that imports the module.
 ON_IMPORT = {"network/": "_socket", "virtio/net": "_socket", "lwip/": "_socket"}
+# System calls that every image offers, whatever a traced run made: a run that succeeds sees little of how the C library
+# and the interpreter start elsewhere, run short of memory, meet an error, and end. Of calls that the C library takes in
+# turn (clone3 and clone, waits with and without a signal mask) one is in a run, and another may be in the next.
+ALWAYS = frozenset(
+    (
+        *("brk", "mmap", "munmap", "mprotect", "mremap", "madvise"),
+        *("open", "openat", "close", "read", "pread64", "readv", "write", "writev", "lseek", "fstat", "newfstatat"),
+        *("stat", "lstat", "statx", "access", "faccessat", "faccessat2", "readlink", "getdents64", "getcwd"),
+        *("fcntl", "ioctl", "dup", "dup2", "dup3", "poll", "ppoll", "select", "pselect6", "pipe", "pipe2"),
+        *("rt_sigaction", "rt_sigprocmask", "rt_sigreturn", "rt_sigsuspend", "rt_sigtimedwait", "sigaltstack"),
+        *("kill", "tkill", "tgkill", "restart_syscall", "exit", "exit_group", "wait4"),
+        *("clone", "clone3", "futex", "set_tid_address", "set_robust_list", "sched_yield", "sched_getaffinity"),
+        *("arch_prctl", "prctl", "prlimit64", "getrlimit", "uname", "sysinfo", "getrandom"),
+        *("getpid", "getppid", "gettid", "getuid", "geteuid", "getgid", "getegid"),
+        *("clock_gettime", "clock_getres", "gettimeofday", "time", "nanosleep", "clock_nanosleep"),
+    )
+)
+TABLE = "unikit_syscalls"  # what a component with system calls has, beside what it may work by otherwise
+
+
 # The family that records what a run uses: in images that are built to be traced, and in no others.
 TRACE = "trace/"
 
@@ -35,6 +56,7 @@ class Selection:
     choices: tuple[Choice, ...]
     left_out: tuple[str, ...]
     absent: tuple[Component, ...] = ()  # what is left out, as components
+    uncalled: tuple[str, ...] = ()  # system calls that are left out because a traced run did not make them
 
     @property
     def components(self) -> tuple[Component, ...]:
@@ -47,21 +69,31 @@ def select(
     linker: Iterable[str] = (),
     imports: Iterable[str] | None = None,
     tracing: bool = False,
+    calls: Iterable[str] | None = None,
+    include: Iterable[str] = (),
 ) -> Selection:
     """Choose from `components`; `linker`: symbols that the linker script defines; `imports`: the application's modules;
-    `tracing`: the image is to say what it uses.
+    `tracing`: the image is to say what it uses; `calls`: the system calls that a traced run made; `include`: system
+    calls that are wanted in any case.
 
-    `imports` None means that all is wanted. Raises UserError (SELECT): a need that nothing meets, two providers of
-    one thing.
+    `imports` and `calls` None mean that all is wanted. Raises UserError (SELECT): a need that nothing meets, two
+    providers of one thing; CONFIGURATION: nothing offers what `include` names.
     """
     known = frozenset(imports) if imports is not None else None
     given = frozenset(linker)
     components = [c for c in components if tracing or not c.name.startswith(TRACE)]
     names = {c.name: c for c in components}
     symbols = providers(components)
+    asked = frozenset(include)
+    _check_included(asked, components)
+    wanted = None if calls is None else ALWAYS | frozenset(calls) | asked
     chosen: dict[str, Choice] = {}
     unmet: list[tuple[str, str]] = []  # what, and the component that needs it
-    queue: list[Choice] = [Choice(c, None, None) for c in components if c.root and _of_use(c, known)]
+    queue: list[Choice] = [
+        Choice(c, None, None)
+        for c in components
+        if c.root and (_offers(c, asked) or (_of_use(c, known) and _is_called(c, wanted)))
+    ]
     for choice in queue:
         component = choice.component
         if component.name in chosen:
@@ -87,7 +119,8 @@ def select(
     selection = Selection(
         choices=tuple(chosen[name] for name in sorted(chosen)),
         left_out=tuple(sorted(names.keys() - chosen.keys())),
-        absent=tuple(names[name] for name in sorted(names.keys() - chosen.keys())),
+        absent=(absent := tuple(names[name] for name in sorted(names.keys() - chosen.keys()))),
+        uncalled=tuple(sorted(n for c in absent if wanted is not None and only_calls(c) for _, n in c.calls)),
     )
     _check_conflicts(selection.components)
     return selection
@@ -116,6 +149,30 @@ def family_of(name: str) -> str | None:
 def _of_use(component: Component, imports: frozenset[str] | None) -> bool:
     family = family_of(component.name)
     return imports is None or family is None or ON_IMPORT[family] in imports
+
+
+def _offers(component: Component, calls: frozenset[str]) -> bool:
+    return any(name in calls for _, name in component.calls)
+
+
+def only_calls(component: Component) -> bool:
+    """Whether nothing but its system calls makes a component a root."""
+    others = component.boot or component.init or component.drivers or component.tables - {TABLE}
+    return bool(component.calls) and not others
+
+
+def _is_called(component: Component, wanted: frozenset[str] | None) -> bool:
+    return wanted is None or not only_calls(component) or _offers(component, wanted)
+
+
+def _check_included(asked: frozenset[str], components: Sequence[Component]) -> None:
+    offered = {name for component in components for _, name in component.calls}
+    if unknown := sorted(asked - offered):
+        raise UserError(
+            f"include: the runtime has no system call {unknown[0]}.",
+            code=ExitCode.CONFIGURATION,
+            hint="docs/limits.md says what there is instead of calls that are left out by design",
+        )
 
 
 def _check_conflicts(components: Sequence[Component]) -> None:

@@ -10,12 +10,13 @@ from unikit.analysis.finder import Finder
 from unikit.analysis.installed import Environment
 from unikit.errors import UserError
 from unikit.hooks import stdlib
-from unikit.image.inventory import Inventory
+from unikit.image.inventory import UNCALLED, UNUSED, Inventory
 from unikit.kernel.runtime import call_names
 from unikit.kernel.select import ON_IMPORT
 from unikit.model import Source
 from unikit.questions import names
 from unikit.questions.ways import step
+from unikit.vm.absent import included
 
 
 def explain(inventory: Inventory, name: str, installed: Callable[[str], str | None] = lambda _: None) -> str:
@@ -85,6 +86,12 @@ def _component(inventory: Inventory, kind: str, name: str) -> str | None:
         if not (offers or itself or absent.name.startswith(f"{name}/")) or (kind == "call" and not offers):
             continue
         what = f"{name} ({absent.name})" if offers and name != absent.name else name
+        if absent.why == UNCALLED:
+            keep = f"call:{(offers or absent.provides)[0].partition(':')[2]}"
+            return (
+                f"{what} is left out: prune is `traced`, and {UNCALLED} (unikit.lock). Trace again with what makes "
+                f'them, or keep it: include = ["{keep}"] in [tool.unikit].'
+            )
         if absent.why:
             return (
                 f"{what} is of use only to an application that imports {ON_IMPORT.get(absent.why, absent.why)}; this "
@@ -112,6 +119,11 @@ def _path(inventory: Inventory, kind: str, name: str) -> str | None:
     """A file of the guest."""
     if not name.startswith("/"):
         return None
+    if any(absent.kind == "file" and absent.name == name for absent in inventory.absent):
+        return (
+            f"{name} is left out: prune is `traced`, and {UNUSED} (unikit.lock). Trace again with what uses it, or "
+            f'keep it: include = ["{included(name)}"] in [tool.unikit].'
+        )
     if name.endswith((".pyi", ".h", ".c", ".pyx", ".pxd")):
         return f"{name} is not shipped: stubs, headers and sources of C code are of no use when the program runs."
     if re.search(r"/tests?/", name):

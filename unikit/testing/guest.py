@@ -214,7 +214,9 @@ class Guest:
         said = _Collected()
         ended = Ended(self.process.poll(), self.complaint().strip(), self.log, None)
         try:
-            status = booting.conclude(ended, self.image.manifest, self.options, said)
+            status = booting.conclude(
+                ended, self.image.manifest, self.options, said, lambda: booting.unused(self.image.path)
+            )
         except UserError as error:
             return [*said.lines, error.message, *error.details, *([error.hint] if error.hint else [])]
         return said.lines or [f"The application ended with status {status}."]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -142,7 +142,14 @@ def run(
     if on_start:
         on_start(supervisor)
     ended = supervisor.run()
-    return Outcome(conclude(ended, image.manifest, prepared.options, progress), ended)
+    return Outcome(conclude(ended, image.manifest, prepared.options, progress, lambda: unused(image.path)), ended)
+
+
+def unused(image: Path) -> Collection[str]:
+    """The files that an image left out because a traced run did not use them."""
+    from unikit.image import inventory  # graphs are of no use to a run that goes well
+
+    return inventory.unused(image)
 
 
 def _memory(image: Image, memory: int) -> tuple[Path, tuple[str, ...]]:
@@ -208,8 +215,15 @@ def console_writer(*, interactive: bool) -> Callable[[bytes], None]:
     return plain
 
 
-def conclude(ended: Ended, manifest: Manifest, options: Options, progress: Progress) -> int:
-    """The status of the run; says what the user should know, and raises UserError where there is no status."""
+def conclude(
+    ended: Ended,
+    manifest: Manifest,
+    options: Options,
+    progress: Progress,
+    unused: Callable[[], Collection[str]] = tuple,
+) -> int:
+    """The status of the run; says what the user should know, and raises UserError where there is no status. `unused`
+    gives the files that the image left out because a traced run did not use them."""
     log = ended.log
     for line in report.missing(log.missing, manifest):
         progress.warn(line)
@@ -222,7 +236,7 @@ def conclude(ended: Ended, manifest: Manifest, options: Options, progress: Progr
         if log.status is None:
             raise error
         progress.alert(f"{error.message} {error.hint}")
-    if log.status and (advice := absent.advice(log.stderr)):
+    if log.status and (advice := absent.advice(log.stderr, unused)):
         progress.alert(advice)
     if log.status is not None:
         return log.status

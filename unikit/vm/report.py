@@ -128,6 +128,12 @@ _REASONS = {  # sigaction(2), si_code
 }
 
 
+UNCALLED = (
+    'left out of this image: prune = traced, and the traced run did not make it; add "call:{}" to `include` below '
+    "[tool.unikit] in pyproject.toml to keep it, or trace again"
+)
+
+
 def missing(events: Iterable[Mapping[str, Any]], manifest: Manifest) -> list[str]:
     """A line for every system call that was made and is not there, and for memory that was refused."""
     lines = []
@@ -141,5 +147,7 @@ def missing(events: Iterable[Mapping[str, Any]], manifest: Manifest) -> list[str
             line = f"system call {name} is not there; called {times}"
         if event.get("module"):
             line += f", from {where(0, event['module'], event.get('offset'), manifest)}"
+        if event.get("name") in manifest.uncalled:
+            line += f": {UNCALLED.format(event['name'])}"
         lines.append(line)
     return lines

@@ -31,6 +31,9 @@ def test_traced_keeps_what_the_lock_saw_and_what_is_included(workshop: Workshop)
     assert not {"p.b", "csv", "hello"} & names
     files = {f.path for f in prune.prune(resolve(scope.traced(found, seen))).files}
     assert f"{python.guest_site}/p/seen.txt" in files and f"{python.guest_site}/p/not.txt" not in files
+    assert scope.traced(found, seen).unseen == (f"{python.guest_site}/p/not.txt",)
+    write(main.parent, {"pyproject.toml": f"[tool.unikit]\ninclude = ['{python.guest_site}/p/not.txt']\n"})
+    assert not scope.traced(imports.analyse(workshop.load(main)), seen).unseen
 
 
 def test_none_keeps_the_rest_of_the_standard_library_and_of_the_distributions(workshop: Workshop) -> None:
