@@ -76,6 +76,8 @@ static void find_features(void)
     cpu.rdseed = seven.b >> 18 & 1;
     cpu.fsgsbase = seven.b & 1;
     cpu.hypervisor = one.c >> 31;
+    struct cpuid name = cpu.hypervisor ? cpuid(0x40000000, 0) : (struct cpuid){0};
+    cpu.translated = memcmp(&name.b, "TCGTCGTCGTCG", 12) == 0;
     cpu.gigabyte_pages = more.d >> 26 & 1;
     cpu.invariant_tsc = extended >= 0x80000007 && (cpuid(0x80000007, 0).d >> 8 & 1);
     cpu.physical_bits = extended >= 0x80000008 ? cpuid(0x80000008, 0).a & 0xff : 36;

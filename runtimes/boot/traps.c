@@ -47,7 +47,10 @@ enum {
 };
 
 #define FIRST_VECTOR 32
-#define VECTORS      256
+/* Interrupts after which an emulator may look anew how large its TLB should be: QEMU's translator (TCG) does
+ * so when all of it is flushed, which a program at work has no reason for. */
+#define TLB_PERIOD 1024
+#define VECTORS    256
 
 _Static_assert(offsetof(struct registers, rip) == R_RIP && offsetof(struct registers, rax) == R_RAX &&
                    offsetof(struct registers, number) == R_NUMBER && sizeof(struct registers) == R_SIZE &&
@@ -75,8 +78,12 @@ int interrupt_vector(interrupt_handler handler, void *data)
 
 static void interrupt(unsigned vector)
 {
+    static unsigned count;
+
     if (vector == LAPIC_SPURIOUS_VECTOR)
         return;
+    if (cpu.translated && !(++count % TLB_PERIOD))
+        cr3_write(cr3_read());
     if (interrupts[vector].handler)
         interrupts[vector].handler(interrupts[vector].data);
     lapic_eoi();

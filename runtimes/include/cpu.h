@@ -36,7 +36,7 @@ struct cpu_features {
     uint32_t xsave_size; /* bytes of a thread's area: 512 without xsave */
     uint32_t hwcap;      /* CPUID.1:EDX, for AT_HWCAP */
     uint32_t physical_bits;
-    bool xsaveopt, fsgsbase, gigabyte_pages, rdrand, rdseed, invariant_tsc, hypervisor;
+    bool xsaveopt, fsgsbase, gigabyte_pages, rdrand, rdseed, invariant_tsc, hypervisor, translated;
 };
 extern struct cpu_features cpu;
 
