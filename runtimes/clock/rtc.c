@@ -2,9 +2,9 @@
  * carries it, and the CMOS clock is looked at now and then.
  *
  * A machine that was stopped, or whose host was put to sleep or set, goes on with an old time otherwise. So
- * the distance between the two clocks is kept: zero at power-on, whatever it is when the application sets the
- * time. If it has changed by more than the CMOS clock's whole seconds explain, the time is set to what keeps
- * it.
+ * the distance between the two clocks is kept: zero at power-on, whatever it is when the host says the time
+ * (clock/host.c) or the application sets it. If it has changed by more than the CMOS clock's whole seconds
+ * explain, the time is set to what keeps it, and the host is asked for the rest.
  *
  * The CMOS clock counts whole seconds, in BCD or binary, with 12 or 24 hours as its status register B says.
  * It must not be read while it updates itself, so the read is repeated until two agree. QEMU keeps it in UTC.
@@ -103,7 +103,15 @@ int64_t clock_real(void)
     return (int64_t)clock_now() + clock_page.real_offset;
 }
 
-void clock_start_real(int64_t ns)
+/* By KVM, or set by the program: it needs nobody's advice. */
+static bool known PER_BOOT;
+
+bool clock_real_known(void)
+{
+    return known;
+}
+
+static void set(int64_t ns)
 {
     clock_page.sequence++;
     compiler_barrier();
@@ -127,31 +135,40 @@ static void follow(struct timer *t)
     bool busy = cmos(STATUS_A) & UPDATING;
     if (!busy && cmos_real(&cmos_ns)) {
         int64_t changed = clock_real() - cmos_ns - apart;
-        if (changed > APART_MOST || changed < -APART_MOST)
-            clock_start_real(cmos_ns + apart);
+        if (changed > APART_MOST || changed < -APART_MOST) {
+            set(cmos_ns + apart);
+            clock_ask_anew();
+        }
     }
     timer_start(t, clock_now() + (busy ? AGAIN_NS : LOOK_NS));
 }
 
-void clock_set_real(int64_t ns)
+void clock_start_real(int64_t ns)
 {
     int64_t cmos_ns;
     if (look.active && cmos_real(&cmos_ns))
         apart = ns - cmos_ns;
+    set(ns);
+}
+
+void clock_set_real(int64_t ns)
+{
+    known = true;
     clock_start_real(ns);
 }
 
 /* Cold and resumed boots alike: a frozen image wakes up at another date. */
 void clock_real_start(void)
 {
-    int64_t ns, cmos_ns;
-    bool kvm = kvmclock_real(&ns), is_cmos = cmos_real(&cmos_ns);
+    int64_t ns, cmos_ns = 0;
+    bool is_cmos = cmos_real(&cmos_ns);
+    known = kvmclock_real(&ns);
     timer_cancel(&look);
-    if (kvm || is_cmos)
-        clock_start_real(kvm ? ns : cmos_ns);
+    if (known || is_cmos)
+        set(known ? ns : cmos_ns);
     else
         log_line("no wall clock was found: the date begins at 1970");
-    apart = 0;
+    apart = known && is_cmos ? ns - cmos_ns : 0;
     if (is_cmos)
         timer_start(&look, clock_now() + LOOK_NS);
 }

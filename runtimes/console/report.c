@@ -9,6 +9,7 @@
  */
 #include "report.h"
 
+#include "clock.h"
 #include "console.h"
 #include "memory.h"
 #include "report_port.h"
@@ -22,11 +23,10 @@ static const struct report_port *port PER_BOOT, *expected PER_BOOT;
 static uint64_t expected_until;
 
 static char queue[QUEUE];
-static size_t queued PER_BOOT;                             /* bytes in the queue */
-static size_t open_at PER_BOOT;                            /* where the open event begins */
-static bool open PER_BOOT, lost PER_BOOT;                  /* an event is being made; it did not fit */
-static bool sent_part PER_BOOT;                            /* its beginning is sent already */
-static bool wanted_memory PER_BOOT, wanted_trace PER_BOOT; /* asked for while another event was open */
+static size_t queued PER_BOOT;            /* bytes in the queue */
+static size_t open_at PER_BOOT;           /* where the open event begins */
+static bool open PER_BOOT, lost PER_BOOT; /* an event is being made; it did not fit */
+static bool sent_part PER_BOOT;           /* its beginning is sent already */
 
 static char kept[KEEP]; /* ring of standard error */
 static size_t kept_total PER_BOOT;
@@ -201,6 +201,26 @@ void report_raw(const char *key, const char *json)
     put_text(json);
 }
 
+/* Events that may be wanted while another is open: they follow it. */
+enum { ANSWER_MEMORY, ANSWER_TRACE, ASK_CLOCK };
+static void (*const answers[])(void) = {report_memory, trace_report, clock_ask};
+static unsigned wanted PER_BOOT;
+
+WEAK void trace_report(void) {}
+
+static void answer(unsigned which)
+{
+    if (open)
+        wanted |= 1U << which;
+    else
+        answers[which]();
+}
+
+void report_clock(void)
+{
+    answer(ASK_CLOCK);
+}
+
 bool report_end(void)
 {
     bool told;
@@ -210,12 +230,10 @@ bool report_end(void)
     told = !lost;
     open = false;
     report_send();
-    if (wanted_memory) {
-        wanted_memory = false;
-        report_memory();
-    } else if (wanted_trace) {
-        wanted_trace = false;
-        trace_report();
+    if (wanted) { /* each ends as this one does, with the next */
+        unsigned which = (unsigned)__builtin_ctz(wanted);
+        wanted &= ~(1U << which);
+        answers[which]();
     }
     return told;
 }
@@ -226,6 +244,8 @@ void report_attach(const struct report_port *new)
 {
     port = new;
     report_send();
+    if (port)
+        report_clock();
 }
 
 void report_expect(const struct report_port *new, uint64_t until)
@@ -291,8 +311,6 @@ void report_stderr(void)
 
 /* ---- commands */
 
-WEAK void trace_report(void) {}
-
 static const char *number(const char *s, uint64_t *value)
 {
     *value = 0;
@@ -331,14 +349,13 @@ static void command(const char *line)
         signal_send(NULL, &(struct signal_info){.number = (int)first});
     else if ((rest = word(line, "winsize")) && (rest = number(rest, &first)) && number(rest, &second))
         console_resize((unsigned)min(first, 65535UL), (unsigned)min(second, 65535UL));
-    else if (word(line, "memory") && open)
-        wanted_memory = true;
     else if (word(line, "memory"))
-        report_memory();
-    else if (word(line, "trace") && open)
-        wanted_trace = true;
+        answer(ANSWER_MEMORY);
     else if (word(line, "trace"))
-        trace_report();
+        answer(ANSWER_TRACE);
+    else if ((rest = word(line, "clock")) && (rest = number(rest, &first)) && number(rest, &second) &&
+             clock_told(first, second))
+        report_clock();
     else if ((rest = word(line, "eof")) && number(rest, &first))
         console_input_end(first);
 }

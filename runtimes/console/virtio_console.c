@@ -290,6 +290,7 @@ static void use_report(struct port *p)
 {
     if (p->is_report && p->host_open && !report_port_in_use) {
         report_port_in_use = p;
+        virtio_queue_kick(console->control_out); /* QEMU looks at the buffers of open ports only */
         port_listen(p);
         report_attach(&report_device);
     } else if (report_port_in_use == p && !p->host_open) {

@@ -41,6 +41,15 @@ extern struct clock_page clock_page;
 void clock_set_scale(uint64_t scale);
 /* The real time at this moment, as the host has it. */
 void clock_start_real(int64_t ns);
+/* Does the real time come from KVM or from the program, so that the host need not be asked? */
+bool clock_real_known(void);
+
+/* The event that asks the host for its time, and the answer: ns since 1970, and the time of the question that
+ * it is for. True: one more question would tell more. (clock/host.c, for console/report.c) */
+void clock_ask(void);
+bool clock_told(uint64_t real, uint64_t asked);
+/* The clock stood still or was set: what was learned about its rate says nothing now. */
+void clock_ask_anew(void);
 
 /* Woken when the real time was set: whoever waits for a real time looks again. (clock/rtc.c) */
 extern struct wait_queue clock_real_changes;

@@ -37,6 +37,9 @@ void report_stderr(void);
 /* A `memory` event. */
 void report_memory(void);
 
+/* The `clock` event, after the one that is open. */
+void report_clock(void);
+
 /* The machine goes off with this status. (boot/power.c) */
 noreturn void power_off(int status);
 /* At once: without what waits to be told. */

@@ -155,7 +155,7 @@ NTP_QUESTION = bytes([0x23]) + bytes(39) + b"question"
 
 
 def test_ntp() -> None:
-    """chronyd measures the guest's clock; it comes from a clock that counts seconds, and is at most one behind."""
+    """chronyd measures the guest's clock; it is the host's, to what a busy machine lets be measured."""
     with start(EXAMPLES / "ntp/ntp.py", memory=48, udp=[123]) as guest:
         guest.wait_console("on port 123")
         port = datagrams(guest)
@@ -163,7 +163,7 @@ def test_ntp() -> None:
             "/usr/sbin/chronyd", "-Q", "-t", "60", f"server 127.0.0.1 port {port} iburst maxsamples 2 maxdelay 10"
         )
         wrong = re.search(r"System clock wrong by (-?[\d.]+) seconds", text)
-        assert wrong and abs(float(wrong[1])) < 2, text
+        assert wrong and abs(float(wrong[1])) < 0.1, text
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
             sock.connect(("127.0.0.1", port))
             sock.settimeout(PATIENCE)

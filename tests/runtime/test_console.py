@@ -236,7 +236,8 @@ def test_a_console_that_is_no_terminal_passes_bytes_on(tty: tuple[Any, Any]) -> 
 
 REPORT_CDEF = """
 extern char *sent;
-extern size_t sent_length, room_left, console_ended, memory_asked;
+extern size_t sent_length, room_left, console_ended;
+extern uint64_t host_time, asked_at;
 extern unsigned rows, columns;
 extern int host_last_signal;
 void attach(void);
@@ -262,6 +263,17 @@ unsigned rows, columns;
 void console_flush(void) {{}}
 void console_resize(unsigned r, unsigned c) {{ rows = r, columns = c; }}
 void console_input_end(uint64_t after) {{ console_ended = after; }}
+uint64_t host_time, asked_at;
+void clock_ask(void)
+{{
+    report_begin("clock");
+    report_end();
+}}
+bool clock_told(uint64_t real, uint64_t asked)
+{{
+    host_time = real, asked_at = asked;
+    return asked == 0;
+}}
 static size_t send(const char *bytes, size_t n)
 {{
     n = min(min(n, room_left), (size_t)4096);
@@ -327,7 +339,8 @@ def test_events_wait_for_the_port(report: Any) -> None:
     assert lib.sent_length == 0
     lib.attach()
     lib.report_flush()
-    kept = [event["n"] for event in lines(report)]
+    *kept, asked = (event.get("n") for event in lines(report))
+    assert asked is None, "the clock's question comes last, so that nothing is before it on its way"
     assert kept == list(range(len(kept))) and 400 < len(kept) < 2000, "as many as fit, whole"
 
 
@@ -370,3 +383,17 @@ def test_commands(report: Any) -> None:
     assert lib.console_ended == 12345678901
     lib.report_receive(b"memory\n", 7)
     assert [event["event"] for event in lines(report)] == ["memory"]
+    for asked, events in ((7, []), (0, ["clock"])):
+        said = b"clock 1800000000123456789 %d\n" % asked
+        lib.report_receive(said, len(said))
+        assert (lib.host_time, lib.asked_at) == (1800000000123456789, asked)
+        assert [event["event"] for event in lines(report)] == events
+
+
+def test_what_is_asked_for_while_an_event_is_open_follows_it(report: Any) -> None:
+    lib, _ = report
+    lib.report_begin(b"long")
+    said = b"memory\nclock 1 0\nmemory\n"
+    lib.report_receive(said, len(said))
+    lib.report_end()
+    assert [event["event"] for event in lines(report)] == ["long", "memory", "clock"]

@@ -89,6 +89,8 @@ class Guest:
                             selector.unregister(end)
                         elif end is self._channels.report:
                             events = self.log.feed(data)
+                            if answers := self.log.answers(events):
+                                self._send(answers)
                             self.words += [event["text"] for event in events if event["event"] == "app"]
                         else:
                             self._console += data
@@ -136,9 +138,13 @@ class Guest:
 
     def command(self, line: str) -> None:
         """One line to the guest over the report channel (docs/architecture.md has the commands)."""
+        with self._changed:
+            self._send(line.encode() + b"\n")
+
+    def _send(self, commands: bytes) -> None:
         with contextlib.suppress(OSError):  # it may have ended just now
             self._channels.report.setblocking(True)
-            self._channels.report.sendall(line.encode() + b"\n")
+            self._channels.report.sendall(commands)
             self._channels.report.setblocking(False)
 
     def send_signal(self, number: int) -> None:

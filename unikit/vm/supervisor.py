@@ -267,7 +267,9 @@ class Supervisor:
             self.output(data)
 
     def _report(self, end: socket.socket) -> None:
-        for event in self.log.feed(self._receive(end)):
+        events = self.log.feed(self._receive(end))
+        self.commands += self.log.answers(events)
+        for event in events:
             if self.on_event(event) == "stop":
                 self.stopped = True
 
