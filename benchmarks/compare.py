@@ -49,10 +49,20 @@ class Failed(Exception):
     """A guest did not answer."""
 
 
+def answers_http(port: int) -> bool:
+    return bool(fetch(port, "/", 2.0))
+
+
 @contextlib.contextmanager
-def booted(system: System, memory: int, patience: float = PATIENCE) -> Iterator[tuple[int, int, float, float]]:
-    """A guest that answered once: (pid, port, seconds, CPU seconds) until then."""
-    with socket.socket() as probe:
+def booted(
+    system: System,
+    memory: int,
+    patience: float = PATIENCE,
+    answers: Callable[[int], bool] = answers_http,
+    kind: socket.SocketKind = socket.SOCK_STREAM,
+) -> Iterator[tuple[int, int, float, float]]:
+    """A guest that answered once: (pid, port, seconds, CPU seconds) until then. kind: of the port's sockets."""
+    with socket.socket(type=kind) as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     start = time.monotonic()
@@ -64,7 +74,7 @@ def booted(system: System, memory: int, patience: float = PATIENCE) -> Iterator[
             if process.poll() is not None or time.monotonic() - start > patience:
                 raise Failed(f"{system.name} with {memory} MiB")
             try:
-                if fetch(port, "/", 2.0):
+                if answers(port):
                     break
             except (OSError, http.client.HTTPException):
                 time.sleep(0.005)
@@ -94,9 +104,9 @@ def resident(pid: int) -> float:
     return int(match[1]) / 1024 if match else 0.0
 
 
-def load(port: int, path: str, seconds: int, connections: int) -> float:
+def load(url: str, seconds: int, connections: int) -> float:
     """Requests a second, by wrk; raises Failed if any was answered wrongly."""
-    line = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}", f"http://127.0.0.1:{port}{path}"]
+    line = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}", url]
     text = subprocess.run(line, capture_output=True, text=True, timeout=seconds + 60, check=True).stdout
     match = re.search(r"Requests/sec:\s+([\d.]+)", text)
     if not match or "Non-2xx" in text:
@@ -111,9 +121,9 @@ def measure(system: System, memory: int, seconds: int, big: str) -> dict[str, fl
         values["resident MiB"] = resident(pid)
         before = cpu(pid)
         start = time.monotonic()
-        values["requests/s"] = load(port, "/", seconds, 64)
+        values["requests/s"] = load(f"http://127.0.0.1:{port}/", seconds, 64)
         values["CPU us/request"] = (cpu(pid) - before) / (values["requests/s"] * (time.monotonic() - start)) * 1e6
-        values["blob MB/s"] = load(port, big, seconds, 4) * size / 1e6
+        values["blob MB/s"] = load(f"http://127.0.0.1:{port}{big}", seconds, 4) * size / 1e6
     return values
 
 
@@ -134,25 +144,29 @@ def smallest(system: System) -> int:
     return high
 
 
-def systems(app: str, python: str | None, work: Path) -> list[System]:
+def systems(app: str, python: str | None, work: Path, port: int = 8080, protocol: str = "tcp") -> list[System]:
+    """Both guests with the application, their files in `work`; port, protocol: what the application listens on."""
     build = pipeline.run(pipeline.Request(app, python), progress.choose())
     image = shutil.copyfile(build.values["image"].path, work / "app.img")
     profile = machine.load(machine.DEFAULT)
     append = machine.encode([("env", f"GLIBC_TUNABLES={TCG_TUNABLES}")])
 
-    def ours(memory: int, port: int) -> list[str]:
+    def forward(host: int) -> str:
+        return f"{protocol}:127.0.0.1:{host}-:{port}"
+
+    def ours(memory: int, host: int) -> list[str]:
         return [
             *("qemu-system-x86_64", "-machine", profile.machine, "-accel", "tcg", "-cpu", "max", "-smp", "1"),
             *("-m", f"{memory}M", "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"),
             *("-serial", "stdio", "-kernel", str(image), "-append", append),
-            *("-netdev", f"user,id=net,hostfwd=tcp:127.0.0.1:{port}-:8080"),
+            *("-netdev", f"user,id=net,hostfwd={forward(host)}"),
             *("-device", profile.virtio("net", "netdev=net")),
         ]
 
     shipped = linux_guest.make(build.values["prune"], work)
     return [
         System("unikit", ours, (image,)),
-        System("linux", lambda memory, port: linux_guest.command(work, memory, port), tuple(shipped)),
+        System("linux", lambda memory, host: linux_guest.command(work, memory, forward(host)), tuple(shipped)),
     ]
 
 

@@ -47,8 +47,8 @@ def make(pruned: Pruned, out: Path) -> list[Path]:
     return [out / "vmlinux", out / "initramfs"]
 
 
-def command(out: Path, memory: int, port: int) -> list[str]:
-    """The QEMU command; the guest's port 8080 is `port` of 127.0.0.1."""
+def command(out: Path, memory: int, forward: str) -> list[str]:
+    """The QEMU command; memory in MiB; `forward` as QEMU's hostfwd=."""
     # What a tuned guest sets: no console chatter, no work for devices that microvm does not have.
     # Under TCG it sees the host's time stamp counter and has nothing on microvm to calibrate it by: hand the rate over.
     rate = re.search(r"^cpu MHz\s*: (\d+)\.(\d{3})", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
@@ -58,7 +58,7 @@ def command(out: Path, memory: int, port: int) -> list[str]:
         *("qemu-system-x86_64", "-machine", "microvm,acpi=on", "-accel", "tcg", "-cpu", "max", "-smp", "1"),
         *("-m", f"{memory}M", "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-serial", "stdio"),
         *("-kernel", str(out / "vmlinux"), "-initrd", str(out / "initramfs"), "-append", append),
-        *("-netdev", f"user,id=net,hostfwd=tcp:127.0.0.1:{port}-:8080", "-device", "virtio-net-device,netdev=net"),
+        *("-netdev", f"user,id=net,hostfwd={forward}", "-device", "virtio-net-device,netdev=net"),
     ]
 
 
