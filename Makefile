@@ -1,13 +1,14 @@
 # make run    build and boot the example web service, show its answer
 # make test   all checks; TESTS=tests/unit for some of pytest's
-# Both set the machine up first (.ci/setup.py); the second time that takes no time.
+# make malformed    a minute of malformed packets to each of the network examples
+# All set the machine up first (.ci/setup.py); the second time that takes no time.
 
 PYTHON ?= python3
 BIN := .venv/bin
 TESTS ?=
 C_FILES := $(shell git ls-files 'runtimes/*.c' 'runtimes/*.h' 'tests/*.c' 'tests/*.h')
 
-.PHONY: run test check ruff mypy format tidy clean
+.PHONY: run test malformed check ruff mypy format tidy clean
 
 run:
 	@$(PYTHON) .ci/setup.py run
@@ -16,6 +17,10 @@ run:
 test:
 	@$(PYTHON) .ci/setup.py test
 	@$(BIN)/python .ci/test.py $(TESTS)
+
+malformed:
+	@$(PYTHON) .ci/setup.py test
+	@UNIKIT_MALFORMED_SECONDS=60 $(BIN)/python -m pytest -s -k malformed tests/apps/test_network_examples.py
 
 check: ruff mypy format tidy
 
