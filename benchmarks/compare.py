@@ -66,22 +66,34 @@ def booted(
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     start = time.monotonic()
-    process = subprocess.Popen(
-        system.command(memory, port), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    try:
-        while True:
-            if process.poll() is not None or time.monotonic() - start > patience:
-                raise Failed(f"{system.name} with {memory} MiB")
+    with tempfile.TemporaryFile() as console:
+        process = subprocess.Popen(
+            system.command(memory, port), stdin=subprocess.DEVNULL, stdout=console, stderr=subprocess.STDOUT
+        )
+
+        def failed(why: object) -> Failed:
+            status = process.poll()
+            state = "runs" if status is None else f"ended with {status}"
+            console.seek(max(console.seek(0, os.SEEK_END) - 2000, 0))
+            text = console.read().decode(errors="replace")
+            return Failed(f"{system.name} with {memory} MiB: {why}; QEMU {state}; its console ends:\n{text}")
+
+        try:
+            while True:
+                if process.poll() is not None or time.monotonic() - start > patience:
+                    raise failed("no answer")
+                try:
+                    if answers(port):
+                        break
+                except (OSError, http.client.HTTPException):
+                    time.sleep(0.005)
             try:
-                if answers(port):
-                    break
-            except (OSError, http.client.HTTPException):
-                time.sleep(0.005)
-        yield process.pid, port, time.monotonic() - start, cpu(process.pid)
-    finally:
-        process.kill()
-        process.wait()
+                yield process.pid, port, time.monotonic() - start, cpu(process.pid)
+            except OSError as error:
+                raise failed(error) from error
+        finally:
+            process.kill()
+            process.wait()
 
 
 def fetch(port: int, path: str, timeout: float = 30.0) -> bytes:

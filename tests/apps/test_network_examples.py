@@ -274,7 +274,10 @@ def test_openflow_directs_open_vswitch_and_malformed_packets(tmp_path: Path, sur
             hello = bytes.fromhex("0400000800000001")
             packet_in = bytes.fromhex("040a002a00000002ffffffff000000000000000000000000") + bytes(40)
             seeds = [hello, hello + packet_in, b"\4\2\0\x08\0\0\0\1"]
-            survives(guest, malformed.connections(guest.port(6653)), seeds, allowed=6 * MIB)
+            before = malformed.used(guest)
+            # a switch that is gone costs three threads until nothing answers the next question whether it is there
+            survives(guest, malformed.connections(guest.port(6653)), seeds, allowed=24 * MIB)
+            until("the memory of switches that are gone", lambda: malformed.used(guest) < before + 12 * MIB)
             three = "02:00:00:00:00:03"
 
             def learned_again() -> bool:
