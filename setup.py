@@ -53,7 +53,7 @@ setup(
             "cffi>=1.15",
             "clang-format==14.0.6",  # another version, another layout
             "cyclonedx-python-lib[json-validation]>=9",
-            "django>=4.2",
+            "django>=5.1",
             "dnslib>=0.9.24",
             "fastapi>=0.110",
             "flask>=2.3",

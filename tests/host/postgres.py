@@ -33,9 +33,15 @@ class Postgres(Server):
         super().__init__()
         self.user = owner("postgres")
 
+    @property
+    def url(self) -> str:
+        """By which a guest reaches its database."""
+        return f"postgresql://unikit@{HOST}:{self.port}/postgres"
+
 
 @contextlib.contextmanager
 def server() -> Iterator[str]:
-    """Starts it, and gives the URL by which a guest reaches its database."""
-    with Postgres() as running:
-        yield f"postgresql://unikit@{HOST}:{running.port}/postgres"
+    """Starts it, and gives the URL of its database."""
+    running = Postgres()
+    with running:
+        yield running.url
