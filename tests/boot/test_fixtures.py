@@ -38,6 +38,14 @@ def test_an_image_for_many_boots(
         assert result.log.phases.keys() >= {"early", "exec"}
 
 
+def test_a_folder_of_the_host(unikit_guest: Callable[..., Guest], tmp_path: Path) -> None:
+    (tmp_path / "app").mkdir()
+    (tmp_path / "data").mkdir()
+    (tmp_path / "app/write.py").write_text("open('/data/note', 'w').write('kept')")
+    assert unikit_guest(tmp_path / "app/write.py", volumes=[f"{tmp_path}/data:/data"]).wait().status == 0
+    assert (tmp_path / "data/note").read_text() == "kept"
+
+
 def test_waiting_for_what_does_not_come(unikit_guest: Callable[..., Guest]) -> None:
     guest = unikit_guest(HELLO)
     with pytest.raises(GuestFailed, match=r"did not listen on port 80 .*ended with 0"):

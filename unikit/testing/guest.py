@@ -24,6 +24,7 @@ from unikit.errors import UserError
 from unikit.image.image import Image
 from unikit.vm import boot as booting
 from unikit.vm import machine
+from unikit.vm import volumes as folders
 from unikit.vm.report import Log
 from unikit.vm.supervisor import Ended, dying_with_us
 
@@ -278,11 +279,13 @@ def boot(
     channel: bool = False,
     tokens: Sequence[tuple[str, str]] = (),
     extra: Sequence[str] = (),
+    volumes: Sequence[str | machine.Volume] = (),
 ) -> Iterator[Guest]:
     """Boots an image and ends the guest when the block is left.
 
     memory in MiB; ports: of the guest, led to from free ones of the host (`Guest.port`); channel: the application gets
-    its own (`Guest.say`, `Guest.hear`); tokens: of the boot configuration; extra: arguments of QEMU. Raises UserError.
+    its own (`Guest.say`, `Guest.hear`); tokens: of the boot configuration; extra: arguments of QEMU; volumes: folders
+    of the host, "HOSTDIR:GUESTDIR[:ro]" as `-v` has them. Raises UserError.
     """
     options = booting.Options(
         machine=profile,
@@ -293,6 +296,7 @@ def boot(
         tokens=tuple(tokens),
         accelerator=accelerator,
         extra=tuple(extra),
+        volumes=folders.check(folders.parse(v) if isinstance(v, str) else v for v in volumes),
     )
     running = Guest(booting.prepare(image, options, progress.Progress(), app_channel=channel), image)
     try:
