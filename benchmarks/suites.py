@@ -42,6 +42,7 @@ else:
 
 SUITES = ROOT / "tests/apps/suites.toml"
 SYSTEM_PYTHON = "/usr/bin/python3"
+ONE_PROCESS = "a unikernel is one process"  # how fork and exec are refused
 LIMIT = 3600  # seconds for a slice on one side
 
 
@@ -200,8 +201,8 @@ def report(suites: list[Suite]) -> str:
         "",
         "The packages' own tests by `benchmarks/suites.py`: the same files, environment and arguments with `pytest`",
         "on the host and with `pytest --unikit` in a guest (TCG). Agreement is the share of what passes on the host",
-        "that passes in the guest; slices say how much of a suite was run. Tests that cannot pass in a guest are",
-        "listed with their reason and not counted.",
+        "that passes in the guest; slices say how much of a suite was run. Tests that cannot pass in a guest,",
+        "because they start another process, are listed and not counted.",
         "",
         "| suite | tests | host: passed, failed, skipped | guest: the same | excluded | agreement | slices |",
         "|---|---|---|---|---|---|---|",
@@ -211,6 +212,8 @@ def report(suites: list[Suite]) -> str:
         if not (suite.folder / "ready").exists():
             continue
         row, differences = compare(suite)
+        if "| 0 of " in row:
+            continue
         lines.append(row)
         if differences:
             details += ["", f"## {suite.name} {suite.table['version']}", "", *differences]
@@ -231,6 +234,9 @@ def compare(suite: Suite) -> tuple[str, list[str]]:
     passed = [test for test, (outcome, _) in host.items() if outcome == "passed"]
     lost = [test for test in passed if guest.get(test, ("absent", ""))[0] != "passed"]
     why = {test: next((reason for pattern, reason in excluded if pattern.search(test)), "") for test in lost}
+    for test in lost:
+        if ONE_PROCESS in guest.get(test, ("absent", ""))[1]:
+            why[test] = why[test] or "starts another process, which the guest refused"
     counted = len(passed) - sum(1 for reason in why.values() if reason)
     unexplained = [test for test in lost if not why[test]]
     share = f"{100 * (counted - len(unexplained)) / counted:.2f} %" if counted else "-"
@@ -244,8 +250,14 @@ def compare(suite: Suite) -> tuple[str, list[str]]:
         f"| {suite.name} {suite.table['version']} | {len(host)} | {counts(host)} | {counts(guest)} | {excluded_count} "
     )
     row += f"| {share} | {done} of {len(slices)} |"
-    reasons = Counter(reason for reason in why.values() if reason)
-    differences = [f"- excluded, {count}: {reason}" for reason, count in sorted(reasons.items())]
+    reasons: dict[str, list[str]] = {}
+    for test, reason in why.items():
+        reasons.setdefault(reason, []).append(f"`{test.rpartition('::')[2].partition('[')[0]}`")
+    differences = [
+        f"- excluded, {len(tests)}: {reason}: {', '.join(sorted(set(tests)))}"
+        for reason, tests in sorted(reasons.items())
+        if reason
+    ]
     for test in unexplained:
         outcome, message = guest.get(test, ("absent", ""))
         differences.append(f"- `{test}` {outcome}: {' '.join(message.split())[:160]}")

@@ -50,16 +50,19 @@ def test_differences_are_named_and_exclusions_are_not_counted(
     suite.folder.mkdir(parents=True)
     monkeypatch.setattr(suite, "slices", lambda: [["a"], ["b"]])
     host = {"t::a": ["passed", ""], "t::b": ["passed", ""], "t::forks": ["passed", ""], "t::gone": ["passed", ""]}
+    host |= {"t::runs": ["passed", ""]}
     host |= {"t::broken": ["failed", "here too"], "t::s": ["skipped", ""]}
     guest = {**host, "t::forks": ["failed", "ENOSYS"], "t::b": ["failed", "no  luck"]}
+    guest["t::runs"] = ["failed", "OSError: [Errno 38] a unikernel is one process and starts no other"]
     del guest["t::gone"]
     for side, tests in (("host", host), ("guest", guest)):
         suite.result(["a"], side).write_text(json.dumps({"tests": tests}))
     suite.result(["b"], "host").write_text(json.dumps({"tests": {"t::later": ["passed", ""]}}))  # one side alone
     row, differences = suites.compare(suite)
-    assert row == "| p 1 | 6 | 4, 1, 1 | 1, 3, 1 | 1 | 33.33 % | 1 of 2 |"
+    assert row == "| p 1 | 7 | 5, 1, 1 | 1, 4, 1 | 2 | 33.33 % | 1 of 2 |"
     assert differences == [
-        "- excluded, 1: starts a process",
+        "- excluded, 1: starts a process: `forks`",
+        "- excluded, 1: starts another process, which the guest refused: `runs`",
         "- `t::b` failed: no luck",
         "- `t::gone` absent: ",
     ]
