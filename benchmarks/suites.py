@@ -51,7 +51,13 @@ class Suite:
 
     def __init__(self, name: str, table: dict[str, Any], python: str) -> None:
         self.name, self.table = name, table
-        needs = [table["package"], table["version"], *table["needs"], python]
+        needs = [
+            table["package"],
+            table["version"],
+            *table["needs"],
+            *([table["replaced"]] if "replaced" in table else []),
+            python,
+        ]
         self.folder = cache.folder("suites") / f"{name}-{digest(needs)[:12]}"
         self.environment = self.folder / "venv"
         self.program = self.environment / "bin/python"
@@ -82,6 +88,11 @@ class Suite:
             for copy in (self.where / self.table["package"], self.where / "src"):
                 # the installed package is tested, with its extension modules, not the sources beside the tests
                 shutil.rmtree(copy, ignore_errors=True)
+            if "replaced" in self.table:
+                code = f"import {self.table['package'].lower()} as m, os; print(os.path.dirname(m.__file__))"
+                installed = output([str(self.program), "-c", code])
+                shutil.rmtree(self.where / self.table["replaced"])
+                shutil.copytree(installed, self.where / self.table["replaced"])
         else:
             (self.folder / "unpacked/empty").mkdir(parents=True)
         ready.write_text(str(ROOT))

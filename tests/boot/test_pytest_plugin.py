@@ -35,6 +35,7 @@ import pytest
 @pytest.fixture(scope='session')
 def basket(): return ['apple', 'pear']
 def pytest_addoption(parser): parser.addoption("--place", default="host")
+def pytest_configure(config): assert not hasattr(config, "workerinput")  # plugins expect xdist's controller behind it
 """,
     "tests/data/basket.txt": "apple pear",
     "tests/test_shop.py": """

@@ -130,8 +130,6 @@ def main() -> int:
         os.makedirs(setup["cwd"], exist_ok=True)
         os.chdir(setup["cwd"])
         config = pytest.Config.fromdictargs(setup["options"], setup["args"])
-        config.workerinput = {"workerid": "unikit", "workercount": 1, "testrunuid": "unikit"}  # type: ignore[attr-defined]
-        config.workeroutput = {}  # type: ignore[attr-defined]
         config.pluginmanager.register(Worker(config, channel, commands), "unikit-worker")
         status = int(config.hook.pytest_cmdline_main(config=config))
     except BaseException as error:
