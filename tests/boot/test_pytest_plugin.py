@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from unikit.errors import ExitCode
+
 DEADLINE = 280
 FILES = {
     "pyproject.toml": """
@@ -110,18 +112,40 @@ def outcomes(folder: Path) -> dict[str, str]:
     return found
 
 
+def check_end(found: dict[str, str], ordinary: dict[str, str]) -> None:
+    """A session in a guest: the crash costs its own test only, and tells where it was."""
+    crash = found.pop("test_crash")
+    assert found == {name: outcome for name, outcome in ordinary.items() if name != "test_crash"}
+    assert found["test_before"] == found["test_after"] == "passed"
+    assert "SIGSEGV" in crash and "string_at" in crash and 'test_end.py", line 7 in test_crash' in crash, crash
+
+
 def test_the_same_result_and_a_crash_costs_its_own_test_only(folder: Path) -> None:
     here = session(folder)
     ordinary = outcomes(folder)
+    assert ordinary["test_crash"] == "passed"
     there = session(folder, "--unikit", "--unikit-argument=--place=guest")
-    found = outcomes(folder)
     assert here.returncode == there.returncode == 1, there.stdout + there.stderr
-    crash = found.pop("test_crash")
-    assert ordinary.pop("test_crash") == "passed"
-    assert found == ordinary, there.stdout
-    assert found["test_before"] == found["test_after"] == "passed"
-    assert "SIGSEGV" in crash and "string_at" in crash and 'test_end.py", line 7 in test_crash' in crash, crash
+    check_end(outcomes(folder), ordinary)
     assert there.stdout.count("unikit: booted") == 2
+
+    frozen = session(folder, "--unikit", "--freeze", "--unikit-argument=--place=guest")
+    assert frozen.returncode == 1, frozen.stdout + frozen.stderr
+    check_end(outcomes(folder), ordinary)
+    assert frozen.stdout.count("unikit: booted") == 2 and "unikit: frozen image" in frozen.stdout
+
+    selected = ("-k", "test_f or data", "-x", "--tb=short")
+    again = session(folder, "--unikit", "--freeze", "--unikit-argument=--place=guest", *selected)
+    assert again.returncode == 1 and "stopping after 1 failures" in again.stdout, again.stdout + again.stderr
+    assert [name for name, text in outcomes(folder).items() if text != "passed"] == ["test_fail"]
+
+
+def test_a_suite_that_cannot_be_frozen_says_why(tmp_path: Path) -> None:
+    text = "import threading\ndef wait(): threading.Event().wait()\nthreading.Thread(target=wait, daemon=True).start()\n"
+    (tmp_path / "test_thread.py").write_text(text + "def test(): ...\n")
+    done = session(tmp_path, "--unikit", "--freeze")
+    assert done.returncode == ExitCode.FREEZE, done.stdout + done.stderr
+    assert "test_thread.py" in done.stdout + done.stderr and "cannot be frozen" in done.stdout + done.stderr
 
 
 def test_what_failed_is_run_again_in_the_image_of_before(folder: Path) -> None:

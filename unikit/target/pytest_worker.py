@@ -3,8 +3,11 @@
 Over /dev/virtio-ports/unikit.app come JSON lines: first {"options", "args", "cwd", "environment"} for pytest's
 configuration, then one {"run": test, "next": test or null} after the other, where a test is [file, what follows it in
 the node id], at the end {}. The answers are JSON lines as well, told apart by "kind": collect, report, warning,
-internal, interrupt, error, collected, done, finished; reports are in pytest's own serialised form. Imports nothing of
-unikit, which is not in the guest.
+internal, interrupt, error, collected, done, finished; reports are in pytest's own serialised form.
+
+Where the image is to be frozen (`pytest --unikit --freeze`), there is no channel while tests are collected: what comes
+first is in a file, and what is to be said waits. Each boot goes on from there, with the channel, on which comes first
+{"options"}: those that may be others than at the freeze.
 """
 
 from __future__ import annotations
@@ -19,25 +22,41 @@ from typing import Any
 import pytest
 
 PORT = "/dev/virtio-ports/unikit.app"
+SETUP = "/.unikit/pytest_setup.json"
 
 
 class Channel:
-    """Lines to and from the host; any thread may send."""
+    """Lines to and from the host; any thread may send. What is sent before it is open waits."""
 
     def __init__(self) -> None:
-        self.descriptor = os.open(PORT, os.O_RDWR | os.O_CLOEXEC)
+        self.descriptor: int | None = None
         self.lock = threading.Lock()
+        self.waiting = b""
         self.rest = b""
+
+    def open(self) -> None:
+        self.descriptor = os.open(PORT, os.O_RDWR | os.O_CLOEXEC)
+        with self.lock:
+            self._write()
 
     def send(self, kind: str, **members: Any) -> None:
         # json escapes what is not ASCII, lone surrogates too; what it has no form for is shown as repr does
         data = json.dumps({"kind": kind, **members}, default=repr).encode() + b"\n"
         with self.lock:
-            while data:
-                data = data[os.write(self.descriptor, data) :]
+            self.waiting += data
+            self._write()
+
+    def complaint(self) -> str:
+        """Of what waits, the text of what went wrong."""
+        messages = [json.loads(line) for line in self.waiting.splitlines()]
+        return "\n".join(str(m["text"]) for m in messages if m["kind"] in ("internal", "error", "interrupt"))
+
+    def _write(self) -> None:
+        while self.waiting and self.descriptor is not None:
+            self.waiting = self.waiting[os.write(self.descriptor, self.waiting) :]
 
     def lines(self) -> Iterator[Any]:
-        while True:
+        while self.descriptor is not None:
             line, newline, rest = self.rest.partition(b"\n")
             if newline:
                 self.rest = rest
@@ -69,8 +88,8 @@ def test_of(item: Any) -> tuple[str, str]:
 class Worker:
     """The plugin: the loop over tests is the host's, and what pytest has to say goes there."""
 
-    def __init__(self, config: Any, channel: Channel, commands: Iterator[Any]) -> None:
-        self.config, self.channel, self.commands = config, channel, commands
+    def __init__(self, config: Any, channel: Channel) -> None:
+        self.config, self.channel = config, channel
 
     def pytest_collectreport(self, report: Any) -> None:
         if not report.passed:
@@ -105,8 +124,12 @@ class Worker:
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: Any) -> bool:
         items = {test_of(item): item for item in session.items}
+        commands = self.channel.lines()
+        if self.channel.descriptor is None:
+            _freeze(self.channel)
+            vars(self.config.option).update(next(commands)["options"])
         self.channel.send("collected", count=len(items))
-        for command in self.commands:
+        for command in commands:
             if "run" not in command:
                 break
             item = items.get(tuple(command["run"]))
@@ -119,10 +142,22 @@ class Worker:
         return True
 
 
+def _freeze(channel: Channel) -> None:
+    """Everything is collected: the memory becomes the image, and what follows happens in each boot of it."""
+    import unikit
+
+    unikit.freeze()
+    channel.open()
+
+
 def main() -> int:
     channel = Channel()
-    commands = channel.lines()
-    setup = next(commands, None)
+    try:
+        with open(SETUP, encoding="utf-8") as file:
+            setup = json.load(file)
+    except FileNotFoundError:
+        channel.open()
+        setup = next(channel.lines(), None)
     if setup is None:
         return 2
     os.environ.update(setup["environment"])
@@ -130,7 +165,7 @@ def main() -> int:
         os.makedirs(setup["cwd"], exist_ok=True)
         os.chdir(setup["cwd"])
         config = pytest.Config.fromdictargs(setup["options"], setup["args"])
-        config.pluginmanager.register(Worker(config, channel, commands), "unikit-worker")
+        config.pluginmanager.register(Worker(config, channel), "unikit-worker")
         status = int(config.hook.pytest_cmdline_main(config=config))
     except BaseException as error:
         import traceback
@@ -138,6 +173,8 @@ def main() -> int:
         text = "".join(traceback.format_exception(error))
         channel.send("error", text=text, name=type(error).__name__, message=str(error))
         status = 3
+    if channel.descriptor is None:  # nothing was frozen: the build shows what there is
+        print(channel.complaint(), file=sys.stderr)
     channel.send("finished", status=status)
     return status
 

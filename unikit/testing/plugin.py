@@ -21,6 +21,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("unikit", "tests in a unikernel")
     add = group.addoption
     add("--unikit", action="store_true", help="Run the tests inside a unikernel built of them and what they test.")
+    add("--unikit-freeze", "--freeze", action="store_true", dest="unikit_freeze",
+        help="With --unikit: collect once, when the image is made, and boot what was in memory then.")  # fmt: skip
     add("--unikit-memory", metavar="SIZE", help="Memory of the guest: MiB, or with a unit (512M, 2G).")
     add("--unikit-port", metavar="HOST:GUEST", action="append", default=[],
         help="Lead a port of this host into the guest; may be repeated.")  # fmt: skip
@@ -41,6 +43,8 @@ def pytest_configure(config: pytest.Config) -> None:
         from unikit.testing.remote import Remote
 
         config.pluginmanager.register(Remote(config), "unikit-remote")
+    elif config.getoption("unikit_freeze"):
+        raise pytest.UsageError("--freeze is about the guest of --unikit: give both")
 
 
 @pytest.fixture(scope="session")

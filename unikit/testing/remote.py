@@ -14,6 +14,7 @@ import signal
 import sys
 import time
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,6 +41,12 @@ ON_HOST: dict[str, Any] = {
     "log_file": None, "pyargs": False, "numprocesses": None, "dist": "no", "tx": [], "debug": None,
     "showfixtures": False, "show_fixtures_per_test": False, "markers": False, "help": False, "version": 0,
 }  # fmt: skip
+# Of those that are passed on, the ones that a frozen guest takes from the session and not from the build: pytest looks
+# at them when a test has run. All others are part of what is frozen.
+AT_TEST = (
+    "verbose", "quiet", "tbstyle", "showlocals", "fulltrace", "show_capture", "reportchars", "durations", "durations_min",
+    "color", "code_highlight", "disable_warnings", "no_header", "no_summary", "fold_skipped", "junitprefix",
+)  # fmt: skip
 NOT_IN_GUEST = ("terminal", "xdist", "xdist.looponfail", "pytest_cov", "unikit")
 
 
@@ -169,11 +176,13 @@ class Remote:
             files=tuple(Path(name).resolve() for name in self.config.option.unikit_file),
         )
         start = time.monotonic()
-        asked = suite.request(described)
-        self.image = pipeline.image_of(asked, progress.Progress())
-        self.places = suite.places(described, asked.python, files)
+        self.places = suite.places(described, sys.executable, files)
+        if self.config.option.unikit_freeze:
+            described = replace(described, setup=self._frozen_setup())
+        self.image = pipeline.image_of(suite.request(described), progress.Progress())
+        kind = "frozen image" if self.image.manifest.frozen else "image"
         size = self.image.path.stat().st_size / 2**20
-        self._note(f"image of {size:.0f} MiB ({time.monotonic() - start:.1f} s)")
+        self._note(f"{kind} of {size:.0f} MiB ({time.monotonic() - start:.1f} s)")
 
     def _boot(self, first: pytest.Item) -> Guest:
         """A guest that has collected the files of the tests from `first` on."""
@@ -192,7 +201,10 @@ class Remote:
             running.on_console = _show
         items = first.session.items
         rest = items[items.index(first) :]
-        self._say(running, self._setup(list(dict.fromkeys(self.places[str(item.path)] for item in rest))))
+        setup = self._setup(list(dict.fromkeys(self.places[str(item.path)] for item in rest)))
+        if self.config.option.unikit_freeze:  # the rest is known since it has collected
+            setup = {"options": {key: value for key, value in setup["options"].items() if key in AT_TEST}}
+        self._say(running, setup)
         self.collected.clear()
         try:
             self._hear_collected(running)
@@ -266,6 +278,12 @@ class Remote:
             "cwd": str(self.config.invocation_params.dir),
             "environment": environment,
         }
+
+    def _frozen_setup(self) -> str:
+        """The setup of a guest that collects all files, whatever is selected of them, and is frozen then."""
+        setup = self._setup(sorted(self.places.values()))
+        setup["options"] = {key: value for key, value in setup["options"].items() if key not in AT_TEST}
+        return json.dumps(setup, sort_keys=True)
 
     def _say(self, guest: Guest, message: dict[str, Any]) -> None:
         try:

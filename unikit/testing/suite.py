@@ -29,6 +29,7 @@ from unikit.model import AppFile, AppKind, Interpreter, Module, ModuleKind, Sett
 
 WORKER = paths.TARGET / "pytest_worker.py"
 GUEST_WORKER = "/.unikit/pytest_worker.py"
+GUEST_SETUP = "/.unikit/pytest_setup.json"  # what the worker is told where it collects before there is a channel
 # Distributions whose work is on the host: this one, and what starts or watches processes.
 HOST_ONLY = frozenset({"unikit", "pytest-xdist", "execnet", "pytest-cov", "coverage"})
 HOST_ONLY_MODULES = frozenset({"unikit", "xdist", "execnet", "pytest_cov", "coverage"})
@@ -50,6 +51,7 @@ class Suite:
     search: tuple[Path, ...]  # sys.path
     rewrite: bool = True  # assertions are rewritten
     files: tuple[Path, ...] = ()  # further files and folders of this machine, which keep their names
+    setup: str | None = None  # the worker's first message (JSON): it is frozen when it has collected
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,7 @@ class Request(pipeline.Request):
 
 
 def request(suite: Suite) -> Request:
-    return Request(f"tests of {suite.root}", sys.executable, freeze=False, prune="safe", suite=suite)
+    return Request(f"tests of {suite.root}", sys.executable, freeze=suite.setup is not None, prune="safe", suite=suite)
 
 
 def load(suite: Suite, python: str | None) -> Source:
@@ -77,6 +79,10 @@ def load(suite: Suite, python: str | None) -> Source:
     if suite.rewrite:
         files.update({f.guest: f for f in _rewritten(suite, finder)})
     files.update({f.guest: f for f in _metadata(suite, target)})
+    if suite.setup is not None:
+        told = cache.entry("setups", digest(suite.setup), ".json")
+        cache.store(told, suite.setup.encode())
+        files[GUEST_SETUP] = AppFile(told, GUEST_SETUP)
     paths = tuple(guest for folder, guest in search if folder in suite.search)
     return Source(
         app=f"tests of {suite.root}",
@@ -98,7 +104,9 @@ def load(suite: Suite, python: str | None) -> Source:
             entry=None,
             sources="all",
             record=False,
-            freeze=False,
+            freeze=suite.setup is not None,
+            warm=None,
+            compress=None,
             include=tuple(_included(suite, finder, options)),
         ),
         loaded=tuple(_modules(suite)),

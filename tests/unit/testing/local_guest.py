@@ -18,13 +18,15 @@ import pytest
 from unikit.testing import guest, remote
 
 ROOT = Path(__file__).resolve().parents[3]
-WORKER = "import sys; from unikit.target import pytest_worker as w; w.PORT = sys.argv[1]; sys.exit(w.main())"
+WORKER = (
+    "import sys; from unikit.target import pytest_worker as w; w.PORT, w.SETUP = sys.argv[1:]; sys.exit(w.main())"
+)
 
 
 class LocalGuest(guest.Guest):
     """Speaks as a guest does, over a pseudo terminal in place of the port."""
 
-    def __init__(self) -> None:
+    def __init__(self, setup: Path) -> None:
         self.log: Any = SimpleNamespace(phases={"exec": 1}, status=None)
         self.options: Any = SimpleNamespace(accelerator="none")
         self.on_console = None
@@ -34,7 +36,7 @@ class LocalGuest(guest.Guest):
         self.output = Path(os.environ["LOCAL_GUEST_CONSOLE"])
         with self.output.open("wb") as file:
             self.process = subprocess.Popen(
-                [sys.executable, "-c", WORKER, os.ttyname(slave)], stdout=file, stderr=file, start_new_session=True,
+                [sys.executable, "-c", WORKER, os.ttyname(slave), str(setup)], stdout=file, stderr=file, start_new_session=True,
                 env={**os.environ, "PYTHONFAULTHANDLER": "1", "PYTHONPATH": str(ROOT)}, stdin=subprocess.DEVNULL,
             )  # fmt: skip
         self.slave = slave
@@ -83,7 +85,7 @@ class LocalGuest(guest.Guest):
 
 @contextlib.contextmanager
 def boot(image: Any, **options: Any) -> Iterator[LocalGuest]:
-    running = LocalGuest()
+    running = LocalGuest(image.setup)
     try:
         yield running
     finally:
@@ -92,8 +94,12 @@ def boot(image: Any, **options: Any) -> Iterator[LocalGuest]:
 
 def pytest_configure(config: pytest.Config) -> None:
     def build(self: remote.Remote, session: pytest.Session) -> None:
-        self.image = SimpleNamespace()  # type: ignore[assignment]
         self.places = {str(item.path): str(item.path) for item in session.items}
+        setup = Path(os.environ["LOCAL_GUEST_CONSOLE"]).with_name("setup.json")
+        setup.unlink(missing_ok=True)
+        if self.config.option.unikit_freeze:
+            setup.write_text(self._frozen_setup())
+        self.image = SimpleNamespace(setup=setup)  # type: ignore[assignment]
 
     remote.Remote._build = build  # type: ignore[method-assign]
     remote.Remote._boot_options = lambda self: {}  # type: ignore[method-assign]

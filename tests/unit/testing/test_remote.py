@@ -15,6 +15,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[3]
 DEADLINE = 120
+# Options of `--unikit`; a process cannot be frozen, but collects as what is to be frozen does, before it is spoken to.
+KINDS = pytest.mark.parametrize("kind", [(), ("--freeze",)], ids=["cold", "frozen"])
 
 CONFTEST = """
 import pytest
@@ -128,12 +130,13 @@ def shown(text: str) -> list[str]:
     return [line for line in cleaned if line]
 
 
+@KINDS
 @pytest.mark.parametrize("arguments", [("-v", "-rA"), ("-q", "--tb=short", "-l")])
-def test_a_session_looks_as_on_the_host(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+def test_a_session_looks_as_on_the_host(tmp_path: Path, kind: tuple[str, ...], arguments: tuple[str, ...]) -> None:
     folder = project(tmp_path, test_outcomes=OUTCOMES)
     here = session(folder, "--junitxml=here.xml", *arguments)
     (folder / "torn-down").unlink()
-    there = remote(folder, "--junitxml=there.xml", *arguments)
+    there = remote(folder, *kind, "--junitxml=there.xml", *arguments)
     assert here.returncode == there.returncode == 1, there.stdout + there.stderr
     assert cases(folder / "there.xml") == cases(folder / "here.xml")
     ours = [line.replace("there.xml", "here.xml") for line in shown(there.stdout)]
@@ -182,9 +185,10 @@ def test_after(): ...
 """
 
 
-def test_a_crash_fails_the_test_and_the_rest_goes_on(tmp_path: Path) -> None:
+@KINDS
+def test_a_crash_fails_the_test_and_the_rest_goes_on(tmp_path: Path, kind: tuple[str, ...]) -> None:
     folder = project(tmp_path, test_crash=CRASH)
-    done = remote(folder, "-v", "--junitxml=o.xml")
+    done = remote(folder, *kind, "-v", "--junitxml=o.xml")
     assert done.returncode == 1
     for name, outcome in (
         ("before", "PASSED"), ("crash", "FAILED"), ("between", "PASSED"), ("exit", "FAILED"), ("after", "PASSED"),
@@ -196,14 +200,16 @@ def test_a_crash_fails_the_test_and_the_rest_goes_on(tmp_path: Path) -> None:
     assert [len(parts) for _, _, parts, _ in cases(folder / "o.xml")] == [0, 1, 0, 1, 0]
 
 
-def test_a_hang_ends_with_the_stacks(tmp_path: Path) -> None:
+@KINDS
+def test_a_hang_ends_with_the_stacks(tmp_path: Path, kind: tuple[str, ...]) -> None:
     hang = "import time\ndef test_hang():\n    time.sleep(1000)\n"
-    done = remote(project(tmp_path, test_hang=hang), "--unikit-timeout", "3")
+    done = remote(project(tmp_path, test_hang=hang), *kind, "--unikit-timeout", "3")
     assert done.returncode == 1 and "longer than 3 s" in done.stdout
     assert "line 3 in test_hang" in done.stdout
 
 
-def test_the_machine_decides_what_there_is(tmp_path: Path) -> None:
+@KINDS
+def test_the_machine_decides_what_there_is(tmp_path: Path, kind: tuple[str, ...]) -> None:
     """A test that the guest does not have fails; one whose file skips or breaks there says why."""
     differs = 'import os\nif "LOCAL_GUEST" not in os.environ:\n    def test_here(): ...\ndef test_both(): ...\n'
     skips = 'import os, pytest\nif "LOCAL_GUEST" in os.environ: pytest.skip("not there", allow_module_level=True)\n'
@@ -211,11 +217,22 @@ def test_the_machine_decides_what_there_is(tmp_path: Path) -> None:
     folder = project(
         tmp_path, test_1=differs, test_2=skips + "def test_skipped(): ...\n", test_3=breaks + "def test_broken(): ...\n"
     )
-    done = remote(folder, "-v", "--unikit-env", "LOCAL_GUEST=1", "-rs")
+    done = remote(folder, *kind, "-v", "--unikit-env", "LOCAL_GUEST=1", "-rs")
     assert done.returncode == 1
     assert "test_here ERROR" in done.stdout and "depends on the machine" in done.stdout
     assert "test_both PASSED" in done.stdout and "test_skipped SKIPPED" in done.stdout and "not there" in done.stdout
     assert "test_broken ERROR" in done.stdout and "cannot be imported there" in done.stdout
+
+
+def test_what_is_selected_and_shown_is_no_part_of_what_is_frozen(tmp_path: Path) -> None:
+    folder = project(tmp_path, test_outcomes=OUTCOMES)
+    frozen = set()
+    for arguments in ([], ["-k", "pass", "-x", "-v", "--tb=short", "-l"], ["-m", "slow", "-q", "-rA", "--durations=3"]):
+        remote(folder, "--freeze", *arguments)
+        frozen.add((folder / "setup.json").read_text())
+    assert len(frozen) == 1
+    remote(folder, "--freeze", "--colour=red", "-k", "pass")
+    assert (folder / "setup.json").read_text() not in frozen, "a test may look at it"
 
 
 def test_an_error_while_collecting(tmp_path: Path) -> None:
@@ -225,11 +242,12 @@ def test_an_error_while_collecting(tmp_path: Path) -> None:
     assert shown(there.stdout) == shown(here.stdout)
 
 
+@KINDS
 @pytest.mark.parametrize("call", ["pytest.exit('enough', returncode=7)", "raise KeyboardInterrupt"])
-def test_a_test_that_ends_the_session(tmp_path: Path, call: str) -> None:
+def test_a_test_that_ends_the_session(tmp_path: Path, kind: tuple[str, ...], call: str) -> None:
     text = f"import pytest\ndef test_a(): ...\ndef test_b():\n    {call}\ndef test_c(): ...\n"
     folder = project(tmp_path, test_exit=text)
-    here, there = session(folder), remote(folder)
+    here, there = session(folder), remote(folder, *kind)
     assert there.returncode == here.returncode
     assert "1 passed" in there.stdout
 
@@ -254,6 +272,8 @@ def test_control_c(tmp_path: Path) -> None:
 def test_options_that_do_not_go_together(tmp_path: Path) -> None:
     done = remote(project(tmp_path, test_a="def test_a(): ...\n"), "--pdb")
     assert done.returncode == 4 and "--pdb" in done.stderr
+    done = session(tmp_path, "--freeze")
+    assert done.returncode == 4 and "--unikit" in done.stderr
 
 
 def test_nothing_is_loaded_for_others(tmp_path: Path) -> None:
