@@ -141,7 +141,8 @@ def test_the_same_result_and_a_crash_costs_its_own_test_only(folder: Path) -> No
 
 
 def test_a_suite_that_cannot_be_frozen_says_why(tmp_path: Path) -> None:
-    text = "import threading\ndef wait(): threading.Event().wait()\nthreading.Thread(target=wait, daemon=True).start()\n"
+    text = "import threading\ndef wait(): threading.Event().wait()\n"
+    text += "threading.Thread(target=wait, daemon=True).start()\n"
     (tmp_path / "test_thread.py").write_text(text + "def test(): ...\n")
     done = session(tmp_path, "--unikit", "--freeze")
     assert done.returncode == ExitCode.FREEZE, done.stdout + done.stderr

@@ -44,8 +44,9 @@ ON_HOST: dict[str, Any] = {
 # Of those that are passed on, the ones that a frozen guest takes from the session and not from the build: pytest looks
 # at them when a test has run. All others are part of what is frozen.
 AT_TEST = (
-    "verbose", "quiet", "tbstyle", "showlocals", "fulltrace", "show_capture", "reportchars", "durations", "durations_min",
-    "color", "code_highlight", "disable_warnings", "no_header", "no_summary", "fold_skipped", "junitprefix",
+    "verbose", "quiet", "tbstyle", "showlocals", "fulltrace", "show_capture", "reportchars", "durations",
+    "durations_min", "color", "code_highlight", "disable_warnings", "no_header", "no_summary", "fold_skipped",
+    "junitprefix",
 )  # fmt: skip
 NOT_IN_GUEST = ("terminal", "xdist", "xdist.looponfail", "pytest_cov", "unikit")
 

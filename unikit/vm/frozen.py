@@ -33,7 +33,8 @@ from unikit.vm import accelerator, boot, machine, report, watch
 from unikit.vm.supervisor import Channels, Ended, Limits, Supervisor, find_qemu
 from unikit.vm.warm import Warming
 
-MEMORY = 512  # MiB of the guest that is frozen; below the hole under 4 GiB, so offsets are addresses
+# MiB of the guest that is frozen, or its image and ROOM; below the hole under 4 GiB, so offsets are addresses.
+MEMORY, ROOM, MOST = 512, 448, 3072
 DEADLINE = 300.0  # seconds until the freeze
 GAP = 16  # pages: runs of zeros shorter than this are written, so that there are not too many segments
 HEADROOM = 6  # MiB that a guest needs beside the frozen program: its network buffers, stacks, tables
@@ -77,7 +78,7 @@ def make(cold: Image, level: str, progress: Progress, warm: str | None = None) -
 
 def _boot(cold: Image, level: str, progress: Progress, warm: str | None = None, late: tuple[str, ...] = ()) -> bytes:
     """The cold image is booted; the bytes of the frozen one. `late`: modules that are imported before the freeze."""
-    with _memory() as (file, memory):
+    with _memory(_wanted(cold.path)) as (file, memory):
         record = _run(cold, level, file, progress, Warming(warm, DEADLINE) if warm else None, late)
         segments, end = read(memory, record)
         manifest = dataclasses.replace(cold.manifest, frozen=level, smallest=-(-end // (1 << 20)) + HEADROOM)
@@ -89,7 +90,7 @@ def _late_imports(body: bytes) -> tuple[str, ...]:
     with tempfile.NamedTemporaryFile(dir=cache.folder("frozen"), suffix=".img") as file:
         file.write(body)
         file.flush()
-        return watch.imports(_qemu(), Path(file.name), MEMORY)
+        return watch.imports(_qemu(), Path(file.name), _wanted(Path(file.name)))
 
 
 def _qemu() -> str:
@@ -99,13 +100,18 @@ def _qemu() -> str:
     return str(qemu)
 
 
+def _wanted(image: Path) -> int:
+    """MiB of the guest: whole test-suites are larger than applications."""
+    return min(MOST, max(MEMORY, report.mebibytes(image.stat().st_size) + ROOM))
+
+
 @contextlib.contextmanager
-def _memory() -> Iterator[tuple[str, mmap.mmap]]:
+def _memory(size: int) -> Iterator[tuple[str, mmap.mmap]]:
     """Memory for a guest: a path that QEMU can open, and the bytes."""
     descriptor = os.memfd_create("unikit-freeze", os.MFD_CLOEXEC)
     try:
-        os.ftruncate(descriptor, MEMORY << 20)
-        with mmap.mmap(descriptor, MEMORY << 20, prot=mmap.PROT_READ) as view:
+        os.ftruncate(descriptor, size << 20)
+        with mmap.mmap(descriptor, size << 20, prot=mmap.PROT_READ) as view:
             yield f"/proc/{os.getpid()}/fd/{descriptor}", view
     finally:
         os.close(descriptor)
@@ -122,12 +128,12 @@ def _run(
         tokens.append(("freeze_import", ",".join(late)))
     channels = Channels()
     console, serial, channel = channels.descriptors
-    backend = f"memory-backend-file,id=ram,size={MEMORY}M,mem-path={memory},share=on"
+    backend = f"memory-backend-file,id=ram,size={_wanted(cold.path)}M,mem-path={memory},share=on"
     options = ("-object", backend, "-machine", "memory-backend=ram", "-cpu", CPUS[level])
     guest = machine.Guest(
         image=cold.path,
         machine=machine.load(machine.DEFAULT),
-        memory=MEMORY,
+        memory=_wanted(cold.path),
         accelerator=accel,
         append=boot.tokens(boot.Options(tokens=tuple(tokens)), accel),
         console=console,

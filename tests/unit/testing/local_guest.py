@@ -36,7 +36,8 @@ class LocalGuest(guest.Guest):
         self.output = Path(os.environ["LOCAL_GUEST_CONSOLE"])
         with self.output.open("wb") as file:
             self.process = subprocess.Popen(
-                [sys.executable, "-c", WORKER, os.ttyname(slave), str(setup)], stdout=file, stderr=file, start_new_session=True,
+                [sys.executable, "-c", WORKER, os.ttyname(slave), str(setup)], stdout=file, stderr=file,
+                start_new_session=True,
                 env={**os.environ, "PYTHONFAULTHANDLER": "1", "PYTHONPATH": str(ROOT)}, stdin=subprocess.DEVNULL,
             )  # fmt: skip
         self.slave = slave
