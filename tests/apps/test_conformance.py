@@ -13,7 +13,7 @@ import pytest
 from tests.conformance import image, modules
 from tests.conformance.results import Module, Results, run
 from tests.conformance.sides import GuestSide, HostSide
-from tests.conformance.verdicts import Difference, compare
+from tests.conformance.verdicts import Difference, changed, compare
 from tests.images import SYSTEM_PYTHON
 from unikit.analysis import interpreter
 
@@ -39,12 +39,20 @@ def unexplained(host: Results, guest: Results) -> list[Difference]:
     return [d for one in compare(host, guest) for d in one.failures if not allowed(d.module, d.case)]
 
 
-@pytest.mark.timeout(900)
-def test_what_passes_on_the_host_passes_in_the_guest(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def cold(tmp_path_factory: pytest.TempPathFactory) -> tuple[GuestSide, Results]:
+    """The telling modules in a cold guest."""
+    folder = tmp_path_factory.mktemp("cold")
     image.testsuite(interpreter.probe(SYSTEM_PYTHON))
-    guest_side = GuestSide("guest", 120, 600, tmp_path / "guest.log", image.build(SYSTEM_PYTHON))
-    guest = Results(tmp_path / "guest.json")
-    run(guest_side, list(modules.TELLING), guest, group=len(modules.TELLING))
+    side = GuestSide("guest", 120, 600, folder / "guest.log", image.build(SYSTEM_PYTHON))
+    found = Results(folder / "guest.json")
+    run(side, list(modules.TELLING), found, group=len(modules.TELLING))
+    return side, found
+
+
+@pytest.mark.timeout(900)
+def test_what_passes_on_the_host_passes_in_the_guest(cold: tuple[GuestSide, Results], tmp_path: Path) -> None:
+    guest_side, guest = cold
     assert set(guest.modules) == set(modules.TELLING)
     passed = sum(module.count("pass") for module in guest.modules.values())
     assert passed > 1500, f"only {passed} cases pass"
@@ -54,3 +62,19 @@ def test_what_passes_on_the_host_passes_in_the_guest(tmp_path: Path) -> None:
         if unexplained(host, guest):
             run(guest_side, doubtful, guest, group=1)
         assert unexplained(host, guest) == []
+
+
+@pytest.mark.timeout(900)
+def test_a_frozen_guest_comes_to_the_same_verdicts(cold: tuple[GuestSide, Results], tmp_path: Path) -> None:
+    """What differs runs once more on both sides, alone."""
+    cold_side, before = cold
+    side = GuestSide("frozen", 120, 600, tmp_path / "frozen.log", image.build(SYSTEM_PYTHON, freeze=True))
+    assert side.image.manifest.frozen
+    frozen = Results(tmp_path / "frozen.json")
+    run(side, list(modules.FROZEN), frozen, group=len(modules.FROZEN))
+    assert set(frozen.modules) == set(modules.FROZEN)
+    if differing := sorted({one.module for one in changed(before, frozen)}):
+        run(side, differing, frozen, group=1)
+    if differing := sorted({one.module for one in changed(before, frozen)}):
+        run(cold_side, differing, before, group=1)
+    assert changed(before, frozen) == []

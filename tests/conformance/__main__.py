@@ -27,7 +27,7 @@ def main() -> int:
     parser.add_argument("what", choices=["run", "report", "list"])
     parser.add_argument("modules", nargs="*", help="patterns; default: all that have no result yet")
     parser.add_argument("--python", default=SYSTEM_PYTHON)
-    parser.add_argument("--side", choices=["host", "guest", "both"], default="both")
+    parser.add_argument("--side", choices=["host", "guest", "frozen", "both"], default="both")
     parser.add_argument("--again", action="store_true", help="run also what has a result")
     parser.add_argument("--minutes", type=float, default=1e9, help="begin no run after this time")
     parser.add_argument("--deadline", type=float, default=90.0, help="seconds that a case may take")
@@ -40,9 +40,9 @@ def main() -> int:
         print("\n".join(names))
         return 0
     version = ".".join(map(str, python.version))
-    found = {side: Results(cache.folder("conformance") / f"{side}-{version}.json") for side in ("host", "guest")}
+    found = {side: Results(cache.folder("conformance") / f"{side}-{version}.json") for side in SIDES}
     if chosen.what == "report":
-        DOCUMENT.write_text(document.write(version, found["host"], found["guest"], left))
+        DOCUMENT.write_text(document.write(version, found["host"], found["guest"], found["frozen"], left))
         return 0
     end = time.monotonic() + chosen.minutes * 60
     for side in sides(chosen.side, chosen.python, chosen.deadline):
@@ -54,16 +54,19 @@ def main() -> int:
     return 0
 
 
+SIDES = ("host", "guest", "frozen")
 SLICE = 8
 
 
 def sides(which: str, python: str, deadline: float) -> list[Side]:
     logs = cache.folder("conformance")
     chosen: list[Side] = []
-    if which != "guest":
+    if which in ("host", "both"):
         chosen.append(HostSide("host", deadline, 3600, logs / "host.log", python))
-    if which != "host":
+    if which in ("guest", "both"):
         chosen.append(GuestSide("guest", deadline, 3600, logs / "guest.log", image.build(python)))
+    if which == "frozen":
+        chosen.append(GuestSide("frozen", deadline, 3600, logs / "frozen.log", image.build(python, freeze=True)))
     return chosen
 
 

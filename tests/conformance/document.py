@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from tests.conformance import modules
 from tests.conformance.results import Module, Results
-from tests.conformance.verdicts import Compared, Difference, compare
+from tests.conformance.verdicts import Compared, Difference, changed, compare
 
 HEAD = """# Conformance
 
@@ -32,7 +32,7 @@ Pass, fail and skip on each side; `counted` are the cases that pass on the host 
 """
 
 
-def write(version: str, host: Results, guest: Results, left: dict[str, str]) -> str:
+def write(version: str, host: Results, guest: Results, frozen: Results, left: dict[str, str]) -> str:
     found = compare(host, guest)
     counted, passed = sum(one.counted for one in found), sum(one.passed for one in found)
     text = HEAD.format(
@@ -45,7 +45,8 @@ def write(version: str, host: Results, guest: Results, left: dict[str, str]) -> 
         ratio=100 * passed / max(counted, 1),
         left=len(left),
     )
-    return text + "\n".join([*_rows(found), *_differences(found), *_excluded(found), *_left(left)]) + "\n"
+    sections = (_rows(found), _differences(found), _excluded(found), _frozen(guest, frozen), _left(left))
+    return text + "\n".join(line for section in sections for line in section) + "\n"
 
 
 def _rows(found: list[Compared]) -> Iterator[str]:
@@ -91,6 +92,19 @@ def _excluded(found: list[Compared]) -> Iterator[str]:
             by_module[case.module].append(f"`{case.case}`")
         for module, names in by_module.items():
             yield f"- **{module}** ({len(names)}): {', '.join(names)}"
+
+
+def _frozen(cold: Results, frozen: Results) -> Iterator[str]:
+    both = cold.modules.keys() & frozen.modules.keys()
+    found = changed(cold, frozen)
+    cases = sum(len(frozen.modules[name].cases) for name in both)
+    yield "\n## Frozen\n"
+    yield "The same in a frozen guest (docs/freeze.md), which imports common modules before the freeze, tests after it:"
+    yield f"{len(both)} modules, {cases} cases, {len(found)} with another verdict than in a cold guest."
+    yield f"Modules: {', '.join(sorted(both))}."
+    if found:
+        yield ""
+        yield from (f"- `{one.module}.{one.case}`: {_plain(one.reason)}" for one in found)
 
 
 def _left(left: dict[str, str]) -> Iterator[str]:

@@ -13,6 +13,7 @@ from unikit.image import layout
 from unikit.image.bytecode import Unit, compile_all
 from unikit.image.image import Image
 from unikit.model import FileKind, ImageFile, Interpreter
+from unikit.vm import frozen
 
 PROGRAM = Path(__file__).resolve().parent / "guest" / "__main__.py"
 # Modules of the standard library that need a screen, or are no library.
@@ -30,23 +31,23 @@ def testsuite(python: Interpreter) -> Path:
     return folder
 
 
-def build(python: str) -> Image:
-    """The image that runs tests/conformance/guest."""
+def build(python: str, freeze: bool = False) -> Image:
+    """The image that runs tests/conformance/guest; frozen, it is the memory of the program before it has a plan."""
     found = interpreter.probe(python)
-    folder = cache.folder("conformance") / f"app-{found.cache_tag}"
+    folder = cache.folder("conformance") / f"{'frozen' if freeze else 'app'}-{found.cache_tag}"
     folder.mkdir(exist_ok=True)
     shutil.copyfile(PROGRAM, folder / "__main__.py")
-    (folder / "pyproject.toml").write_text(settings(found))
+    (folder / "pyproject.toml").write_text(settings(found, freeze))
     build = pipeline.run(pipeline.Request(str(folder), python), progress.choose(quiet=True), "prune")
     build.values["prune"] = replace(build.pruned, files=with_tests(build.pruned.files, found))
     names = [stage.name for stage in pipeline.STAGES]
     for stage in pipeline.STAGES[names.index("prune") + 1 :]:
         build.values[stage.name] = stage.run(build)
     made: Image = build.values["image"]
-    return made
+    return frozen.make(made, build.source.settings.cpu_level, progress.choose(quiet=True)) if freeze else made
 
 
-def settings(python: Interpreter) -> str:
+def settings(python: Interpreter, freeze: bool) -> str:
     """The whole standard library, with its sources: tests read them."""
     wanted = []
     for name in sorted(python.stdlib_names - LEFT_OUT):
@@ -57,7 +58,8 @@ def settings(python: Interpreter) -> str:
     beside = {file.name.partition(".")[0] for file in python.dynload.glob("_*test*.so")}
     wanted += sorted((beside | {"xxlimited", "xxlimited_35", "_xxsubinterpreters", "_xxtestfuzz"}) - set(wanted))
     wanted = [name for name in wanted if name.endswith(".*") or _there(python, name)]
-    return f'[project]\nname = "conformance"\n[tool.unikit]\nsources = "all"\ninclude = {wanted!r}\nmemory = "768M"\n'
+    more = f'memory = "768M"\nfreeze = {str(freeze).lower()}\n'
+    return f'[project]\nname = "conformance"\n[tool.unikit]\nsources = "all"\ninclude = {wanted!r}\n{more}'
 
 
 def _there(python: Interpreter, name: str) -> bool:

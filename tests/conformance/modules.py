@@ -69,6 +69,14 @@ TELLING = (
     "test_asyncio.test_locks", "test_threadsignals", "test_stat", "test_genericpath",
 )  # fmt: skip
 
+# Of these, those that `make test` runs in a frozen guest as well: what a freeze could change. `python -m
+# tests.conformance run --side frozen` runs all.
+FROZEN = (
+    "test_os", "test_posix", "test_thread", "test_signal", "test_time", "test_mmap", "test_fileio", "test_select",
+    "test_poll", "test_epoll", "test_fcntl", "test_tempfile", "test_resource", "test_pty", "test_openpty",
+    "test_asyncio.test_server", "test_threadsignals", "test_stat", "test_genericpath",
+)  # fmt: skip
+
 # Run first: what the runtime has most to do with.
 FIRST = (
     *TELLING, "test_threading", "test_selectors", "test_pathlib", "test_json", "test_queue",

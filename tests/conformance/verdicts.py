@@ -88,3 +88,18 @@ def last_line(reason: str) -> str:
         return stop[0]
     tops = [line for line in lines if not line.startswith((" ", "Traceback", "During ", "The above ", "Thread 0x"))]
     return (tops or lines or [""])[-1].strip()[:160]
+
+
+def changed(cold: Results, frozen: Results) -> list[Difference]:
+    """The cases whose verdict is another in a frozen guest than in a cold one, with what the frozen one said."""
+    found = []
+    for name in sorted(cold.modules.keys() & frozen.modules.keys()):
+        before, after = cold.modules[name], frozen.modules[name]
+        for case in sorted(before.cases.keys() | after.cases.keys()):
+            ours, theirs = after.cases.get(case, Case("not run", after.end)), before.cases.get(case, Case("not run"))
+            if ours.verdict != theirs.verdict:
+                said = f"{theirs.verdict} cold, {ours.verdict} frozen: {last_line(ours.reason)}"
+                found.append(Difference(name, case.removeprefix(f"test.{name}."), ours.verdict, said, None))
+        if before.end != after.end and "ran" in (before.end, after.end):
+            found.append(Difference(name, "(module)", "not run", f"{before.end} cold, {after.end} frozen", None))
+    return found

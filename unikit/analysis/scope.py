@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from unikit.analysis.finder import Finder
+from unikit.analysis.finder import OWN, Finder
 from unikit.analysis.installed import Environment, Installed
 from unikit.analysis.walk import MAIN, Graph
 from unikit.lock import Lock, module_of
@@ -24,6 +24,8 @@ def traced(imports: Imports, lock: Lock) -> Imports:
     included = {n for n in graph.successors(main) if graph.edges[main, n]["edge"].origin == "setting"}
     if imports.source.python.version >= (3, 13):
         included.add("module:traceback")  # uncaught exceptions are shown with it
+    if imports.source.settings.freeze:  # the trace was of a guest that is not frozen
+        included |= {f"module:{OWN}", "module:signal"}
     kept |= _closure(graph, included)
     kept = {node for node in kept if node in graph}
     queue = list(kept)

@@ -75,19 +75,11 @@ def _warm(number: int, frame: Any) -> None:
     """The program has served for a while, and now is the time: a signal in the midst of its work."""
     import signal
 
-    events = sys.modules.get("asyncio.events")
-    loop = events._get_running_loop() if events else None
-    wakeup = signal.set_wakeup_fd(-1)
     try:
         _freeze()
         signal.signal(number, signal.SIG_DFL)
     except OSError as error:
         _refused(error)  # the signal comes again: connections may be about to close
-    finally:
-        # asyncio forgets in the child of a fork what it was about to do
-        signal.set_wakeup_fd(wakeup)
-        if events and loop:
-            events._set_running_loop(loop)
 
 
 def _freeze() -> None:
@@ -104,9 +96,32 @@ def _freeze() -> None:
             stream.flush()
     with open(DEVICE, "wb", buffering=0) as device:
         device.write(b"freeze")
-    os.fork()
+    _fork()
     _frozen = True
     _thaw(before)
+
+
+def _fork() -> None:
+    """asyncio forgets in the child of a fork what it was about to do; this child goes on with it."""
+    events = sys.modules.get("asyncio.events")
+    loop = events._get_running_loop() if events else None
+    if events is None or loop is None:
+        os.fork()
+        return
+    import signal
+
+    wakeup = signal.set_wakeup_fd(-1) if _in_main_thread() else None
+    try:
+        os.fork()
+    finally:
+        if wakeup is not None:
+            signal.set_wakeup_fd(wakeup)
+        events._set_running_loop(loop)
+
+
+def _in_main_thread() -> bool:
+    threading = sys.modules.get("threading")
+    return threading is None or threading.current_thread() is threading.main_thread()
 
 
 class _Boot:
@@ -207,9 +222,11 @@ def _refused(error: OSError) -> None:
     """Tell the build what the kernel cannot know."""
     lines = []
     threading = sys.modules.get("threading")
-    if threading is not None:
+    try:
         import traceback
-
+    except ImportError:  # an image with the least in it
+        threading = None
+    if threading is not None:
         frames = sys._current_frames()
         for thread in threading.enumerate():
             if thread is not threading.current_thread():

@@ -22,6 +22,13 @@ import time
 import traceback
 import unittest
 
+# What many tests import: in a frozen guest it is from before the freeze.
+COMMON = (
+    "asyncio", "concurrent.futures", "ctypes", "http.server", "logging", "multiprocessing", "random", "select",
+    "signal", "socket", "sqlite3", "ssl", "subprocess", "threading", "unittest.mock", "uuid", "test.support",
+    "test.support.import_helper", "test.support.os_helper", "test.support.socket_helper",
+    "test.support.threading_helper", "test.support.warnings_helper",
+)  # fmt: skip
 SAID = 1200  # characters of a reason's end that are told
 TOP = 700  # the number of the report's descriptor, out of the way of tests that count descriptors
 
@@ -163,6 +170,9 @@ def work(report, plan):
         gc.collect()
 
 
+for common in COMMON:
+    with contextlib.suppress(ImportError):
+        importlib.import_module(common)
 STDERR = sys.stderr
 clock = time.monotonic
 
