@@ -200,10 +200,9 @@ def test_a_crash_fails_the_test_and_the_rest_goes_on(tmp_path: Path, kind: tuple
     assert [len(parts) for _, _, parts, _ in cases(folder / "o.xml")] == [0, 1, 0, 1, 0]
 
 
-@KINDS
-def test_a_hang_ends_with_the_stacks(tmp_path: Path, kind: tuple[str, ...]) -> None:
+def test_a_hang_ends_with_the_stacks(tmp_path: Path) -> None:
     hang = "import time\ndef test_hang():\n    time.sleep(1000)\n"
-    done = remote(project(tmp_path, test_hang=hang), *kind, "--unikit-timeout", "3")
+    done = remote(project(tmp_path, test_hang=hang), "--unikit-timeout", "3")
     assert done.returncode == 1 and "longer than 3 s" in done.stdout
     assert "line 3 in test_hang" in done.stdout
 
@@ -242,12 +241,11 @@ def test_an_error_while_collecting(tmp_path: Path) -> None:
     assert shown(there.stdout) == shown(here.stdout)
 
 
-@KINDS
 @pytest.mark.parametrize("call", ["pytest.exit('enough', returncode=7)", "raise KeyboardInterrupt"])
-def test_a_test_that_ends_the_session(tmp_path: Path, kind: tuple[str, ...], call: str) -> None:
+def test_a_test_that_ends_the_session(tmp_path: Path, call: str) -> None:
     text = f"import pytest\ndef test_a(): ...\ndef test_b():\n    {call}\ndef test_c(): ...\n"
     folder = project(tmp_path, test_exit=text)
-    here, there = session(folder), remote(folder, *kind)
+    here, there = session(folder), remote(folder)
     assert there.returncode == here.returncode
     assert "1 passed" in there.stdout
 
