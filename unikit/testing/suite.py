@@ -126,10 +126,13 @@ def _inside(path: Path, folders: Iterable[Path]) -> bool:
 
 
 def _search(suite: Suite, target: Interpreter) -> Iterator[tuple[Path, str]]:
-    """The folders of modules that are not the interpreter's: those of sys.path, and those of the tests."""
+    """The folders of modules that are not the interpreter's: those of sys.path, and those of the tests. Where this
+    package is on the path by itself (a checkout), it is no part of the suite."""
     own = {target.stdlib, target.dynload}
     outside = [folder for folder in target.site if not folder.is_relative_to(suite.root) or _is_site(folder)]
-    folders = [f for f in suite.search if f.is_dir()] + [base for test in suite.tests for base in [_base(test)[0]]]
+    folders = [f for f in suite.search if f.is_dir() and f != paths.ROOT] + [
+        base for test in suite.tests for base in [_base(test)[0]]
+    ]
     for folder in dict.fromkeys((*folders, suite.root)):
         if folder not in own and not _inside(folder, [*outside, target.stdlib]):
             yield folder, str(folder)
