@@ -5,9 +5,12 @@
  * (memory/fault.c).
  *
  * Writable private memory is promised when it is mapped, not when it is touched: a program that asks for more
- * than there is gets ENOMEM, which Python turns into MemoryError. Stacks and MAP_NORESERVE are not promised,
- * as they are mapped much larger than used. Source: mmap(2), mprotect(2), and for the promise
- * Documentation/mm/overcommit-accounting of Linux, mode 2.
+ * than is free gets ENOMEM, which Python turns into MemoryError. What was promised before and is not used yet
+ * counts as used, but only up to a part of all memory: every program has a few such pages and comes to use
+ * them, while numeric libraries map work areas of tens of megabytes that stay empty (OpenBLAS asks again for
+ * ever where it gets none). Stacks and MAP_NORESERVE are not promised, as they are mapped much larger than
+ * used. Source: mmap(2), mprotect(2); Documentation/mm/overcommit-accounting of Linux, mode 0, which is less
+ * strict.
  */
 #include "config.h"
 #include "entropy.h"
@@ -22,6 +25,8 @@
 #define TOP_RANDOM  0xfffffffUL                  /* pages: 1 TiB of places */
 #define ABSURD      16UL   /* times all of memory: who asks for that is not helped by more */
 #define KEEP_PAGES  1024UL /* at most so many are kept from promises, for the kernel */
+#define UNUSED_PART 16UL   /* of all memory: so much of what is promised and unused counts as used */
+#define REFUSALS    64U    /* after so many the host is told: the program may do nothing but ask */
 
 size_t space_resident, space_own;
 
@@ -32,6 +37,7 @@ static uintptr_t usual_top;
 static size_t refused; /* times that memory both writable and executable was asked for */
 static uintptr_t refused_ip;
 static size_t most_short; /* pages: by how much a promise was too large, at worst */
+static unsigned refusals; /* promises that more memory would have kept */
 
 size_t space_index(uintptr_t address)
 {
@@ -89,17 +95,18 @@ size_t space_lacking(void)
 
 bool space_commit(long pages)
 {
-    struct page_totals totals;
-    size_t keep;
-
     if (pages > 0) {
-        totals = pages_totals();
-        keep = min(totals.total / 64, KEEP_PAGES);
+        struct page_totals totals = pages_totals();
+        size_t keep = min(totals.total / 64, KEEP_PAGES);
         /* Own pages are promises already kept: they are no longer free. */
-        if (committed + (size_t)pages + keep > totals.free + space_own) {
-            size_t lacking = committed + (size_t)pages + keep - totals.free - space_own;
-            if ((size_t)pages < totals.total * ABSURD)
-                most_short = max(most_short, lacking);
+        size_t unused = committed - min(committed, space_own);
+        size_t wanted = (size_t)pages + keep + min(unused, totals.total / UNUSED_PART);
+        if (wanted > totals.free) {
+            if ((size_t)pages < totals.total * ABSURD) {
+                most_short = max(most_short, wanted - totals.free);
+                if (++refusals == REFUSALS)
+                    space_tell_shortage();
+            }
             return false;
         }
     }

@@ -65,6 +65,7 @@ def test_memory_error_and_after() -> None:
     assert result.status == 0, result.console
     memory = result.log.memory
     assert memory and memory["high"] <= memory["total"] <= 96 << 20
+    assert result.log.oom and result.log.oom["wanted"] > 96 << 20
 
 
 @pytest.mark.parametrize("allowed", [False, True])
