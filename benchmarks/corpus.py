@@ -8,7 +8,8 @@ makes it of the script alone, and one boot with a deadline. What the guest impor
 (PYTHONPROFILEIMPORTTIME), in the very image that is measured. Results are kept, an entry a file, and an entry that
 passed is not run again until its script, its packages or unikit change (--fresh: all). --peer lets PyInstaller choose
 for the same scripts in the same environments. --report writes the table (docs/corpus.md). --build and --run add
-arguments to the two commands (`--build=--freeze`); --label keeps the results of such a series apart. Accelerator: TCG.
+arguments to the two commands; --label keeps the results of such a series apart. The page's table of frozen images is
+the series of `--build=--freeze --label=-frozen`. Accelerator: TCG.
 """
 
 from __future__ import annotations
@@ -258,6 +259,12 @@ def one(entry: Entry, options: argparse.Namespace) -> Result:
     return result
 
 
+def kept(chosen: list[Entry], label: str) -> list[Result]:
+    """The results of a series, as far as there are any."""
+    everything = (load(cache.folder("corpus-results") / f"{e.name}{label}.json") for e in chosen)
+    return [r for r in everything if r is not None]
+
+
 def load(path: Path) -> Result | None:
     try:
         return Result(**json.loads(path.read_text()))
@@ -285,8 +292,10 @@ def main() -> int:
     with ThreadPoolExecutor(options.jobs) as pool:
         results = list(pool.map(lambda e: one(e, options), chosen))
     if options.report:
-        everything = [load(cache.folder("corpus-results") / f"{e.name}{options.label}.json") for e in known]
-        options.report.write_text(corpus_report.page([r for r in everything if r is not None]))
+        text = corpus_report.page(everything := kept(known, options.label))
+        if frozen := kept(known, "-frozen"):
+            text += corpus_report.frozen(frozen, everything)
+        options.report.write_text(text)
     failed = [r.name for r in results if r.status != "pass"]
     print(f"{len(results) - len(failed)} of {len(results)} pass" + (f"; not: {', '.join(failed)}" if failed else ""))
     return 1 if failed else 0

@@ -38,6 +38,25 @@ Medians of ours / PyInstaller's: modules {modules:.2f}, size {size:.2f}. Fewer m
 |---|---:|---:|---:|---:|---:|---:|---|
 """
 
+FROZEN = """
+## Frozen
+The same scripts, built with `--freeze` (docs/freeze.md): {passed} of the {count} that were built so pass frozen. *cold*
+and *frozen* are the sizes of the two images in MiB, not compressed.
+
+| package | version | cold | frozen | result |
+|---|---|---:|---:|---|
+"""
+
+
+def frozen(results: list[Any], cold: list[Any]) -> str:
+    """The table of a series that was built with --freeze, beside the sizes of the cold one."""
+    sizes = {r.name: mib(r.image) for r in cold if r.image}
+    text = FROZEN.format(passed=sum(r.status == "pass" for r in results), count=len(results))
+    for r in results:
+        cells = [r.name, r.version, sizes.get(r.name, ""), mib(r.image), escape(r.status)]
+        text += "| " + " | ".join(cells) + " |\n"
+    return text
+
 
 def page(results: list[Any]) -> str:
     done = [r for r in results if r.status == "pass"]
