@@ -19,9 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from unikit import cache
-from unikit.analysis import imports, source
+from unikit.analysis import imports, natives, source
 from unikit.model import ModuleKind, digest
-from unikit.native import natives
 
 LIMIT = 900  # seconds
 # a network of its own, where only the loopback interface is

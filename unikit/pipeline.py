@@ -17,8 +17,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
-from unikit import __version__, cache, inputs, lock
-from unikit.analysis import imports, scope, source
+from unikit import __version__, cache, inputs
+from unikit.analysis import imports, lock, natives, scope, source
 from unikit.errors import ExitCode, UserError
 from unikit.image import erofs, image, inventory, pack, prune, whole
 from unikit.image.image import Image
@@ -28,7 +28,7 @@ from unikit.kernel.component import Component
 from unikit.kernel.link import Kernel
 from unikit.kernel.runtime import Runtime
 from unikit.model import Imports, Mode, Natives, Pruned, Source, digest, digest_file
-from unikit.native import elf, natives, symbols
+from unikit.native import elf, symbols
 from unikit.progress import Progress
 from unikit.vm import frozen
 

@@ -19,7 +19,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from unikit import lock, pipeline
+from unikit import pipeline
+from unikit.analysis import lock
 from unikit.errors import ExitCode, UserError
 from unikit.image.image import Image
 from unikit.model import Source

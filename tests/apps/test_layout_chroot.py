@@ -18,10 +18,9 @@ from pathlib import Path
 
 import pytest
 
-from unikit.analysis import imports, interpreter, source
+from unikit.analysis import imports, interpreter, natives, source
 from unikit.image import erofs, prune
 from unikit.model import FileKind, Pruned
-from unikit.native import natives
 
 DEADLINE = 60
 DEBIAN = Path("/usr/bin/python3")

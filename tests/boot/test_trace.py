@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from tests import guest, images
-from unikit import lock, pipeline, progress
+from unikit import pipeline, progress
+from unikit.analysis import lock
 from unikit.errors import ExitCode
 from unikit.native import calls
 

@@ -7,9 +7,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from unikit import lock
+from unikit.analysis import lock
+from unikit.analysis.lock import Lock
 from unikit.errors import ExitCode, UserError
-from unikit.lock import Lock
 
 ONE = Lock("main.py", "3.11", ('curl "$URL" \\ \x7f', ""), ("a", "b.c"), ("/lib/x.so",), ("read",))
 TWO = Lock("m:app", "3.12", (), (), (), ())

@@ -1,1 +1,1 @@
-"""What the application reaches in Python: the walk over its imports, and what else decides which modules are needed."""
+"""What the application reaches: a walk over the imports of its modules, then the ELF files behind them."""

@@ -6,13 +6,13 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from unikit.analysis import baked, datafiles, distributions, impossible, recording, sickness
+from unikit.analysis import baked, datafiles, distributions, impossible, knowledge, recording, sickness
 from unikit.analysis.finder import Finder
 from unikit.analysis.installed import Environment
 from unikit.analysis.scanner import Scanner
 from unikit.analysis.walk import MAIN, Walk, hard
 from unikit.errors import ExitCode, UserError
-from unikit.hooks import knowledge, optional, stdlib
+from unikit.hooks import optional, stdlib
 from unikit.model import CALL, DataFile, Edge, EdgeKind, Imports, Interpreter, Missing, Module, ModuleKind, Source
 from unikit.native import elf
 from unikit.native.libraries import Resolver

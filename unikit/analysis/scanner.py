@@ -1,4 +1,4 @@
-"""What Python files import, as the target interpreter's own parser sees it (`target/scan.py`), remembered between
+"""What Python files import, as the target interpreter's own parser sees it (`target/scan/`), remembered between
 builds."""
 
 from __future__ import annotations
@@ -19,9 +19,11 @@ from unikit.errors import ExitCode, UserError
 from unikit.model import Interpreter, digest, digest_file
 from unikit.native import elf
 
+PROGRAM = "import sys; sys.path.append(sys.argv[1]); from scan.main import main; main()"
+
 
 class Flag(enum.IntFlag):
-    """How an import is reached; the numbers are those of `target/scan.py`."""
+    """How an import is reached; the numbers are those of `target/scan/`."""
 
     CONDITIONAL = 1
     GUARDED = 2
@@ -44,7 +46,7 @@ class Import:
 
 @dataclass(frozen=True)
 class Scope:
-    """What runs together in a file; see `target/scan.py` for the fields."""
+    """What runs together in a file; see `target/scan/` for the fields."""
 
     keys: tuple[str, ...] = ()
     imports: tuple[Import, ...] = ()
@@ -59,7 +61,7 @@ class Scope:
 
 @dataclass(frozen=True)
 class Scanned:
-    """What one file says; see `target/scan.py` for the fields."""
+    """What one file says; see `target/scan/` for the fields."""
 
     scopes: tuple[Scope, ...] = ()
     strings: frozenset[str] = frozenset()
@@ -122,8 +124,8 @@ class Scanner:
     _identity: str = ""
 
     def __enter__(self) -> Scanner:
-        known = (self.python.version, str(self.python.executable), self.words, digest_file(paths.TARGET / "scan.py"))
-        self._identity = digest(*known)
+        program = [digest_file(file) for file in sorted((paths.TARGET / "scan").glob("*.py"))]
+        self._identity = digest(self.python.version, str(self.python.executable), self.words, *program)
         return self
 
     def __exit__(
@@ -163,7 +165,7 @@ class Scanner:
 
     def _ask(self, path: Path, kind: str) -> dict[str, Any]:
         if self._process is None:
-            command = [str(self.python.executable), "-I", "-S", str(paths.TARGET / "scan.py")]
+            command = [str(self.python.executable), "-I", "-S", "-c", PROGRAM, str(paths.TARGET)]
             self._process = subprocess.Popen(
                 command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment(), encoding="utf-8"
             )

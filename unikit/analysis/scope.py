@@ -9,8 +9,8 @@ from pathlib import Path
 
 from unikit.analysis.finder import OWN, Finder
 from unikit.analysis.installed import Environment, Installed
+from unikit.analysis.lock import Lock, module_of
 from unikit.analysis.walk import MAIN, Graph
-from unikit.lock import Lock, module_of
 from unikit.model import DataFile, Distribution, Edge, EdgeKind, Imports, Missing, Module, ModuleKind
 
 UNSEEN = frozenset({ModuleKind.FROZEN, ModuleKind.BUILTIN, ModuleKind.NAMESPACE})  # no file tells of their use

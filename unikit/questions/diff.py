@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from unikit import lock
+from unikit.analysis import lock
 from unikit.image.inventory import Inventory, Item
 from unikit.questions.subject import Subject
 

@@ -11,10 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from unikit.analysis import imports, interpreter, source
+from unikit.analysis import imports, interpreter, natives, source
 from unikit.image import prune
 from unikit.model import Imports, Interpreter, Pruned, Source
-from unikit.native import natives
 
 
 @pytest.fixture(scope="session")

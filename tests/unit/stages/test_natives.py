@@ -10,9 +10,10 @@ from elftools.common.exceptions import ELFError
 
 from tests.unit.stages import elves
 from tests.unit.stages.conftest import Workshop
+from unikit.analysis import natives
 from unikit.errors import ExitCode, UserError
 from unikit.model import Natives
-from unikit.native import elf, natives
+from unikit.native import elf
 from unikit.native.libraries import MAGIC, Resolver, read_cache
 
 

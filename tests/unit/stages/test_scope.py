@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 
 from tests.unit.stages.conftest import Workshop, write
-from unikit import lock, pipeline
-from unikit.analysis import imports, scope
+from unikit import pipeline
+from unikit.analysis import imports, lock, scope
+from unikit.analysis.lock import Lock
+from unikit.analysis.natives import resolve
 from unikit.errors import ExitCode, UserError
 from unikit.image import prune
-from unikit.lock import Lock
-from unikit.native.natives import resolve
 from unikit.pipeline import Build, Request
 
 

@@ -10,8 +10,9 @@ import pytest
 
 from tests.unit.stages import elves
 from tests.unit.stages.conftest import Workshop, write
+from unikit.analysis import natives
 from unikit.errors import ExitCode, UserError
-from unikit.native import holders, natives
+from unikit.native import holders
 
 
 def warnings(workshop: Workshop, **files: str) -> list[str]:

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from tests.unit.test_select import component
+from unikit.analysis import natives
 from unikit.image import prune, whole
 from unikit.image.inventory import Inventory, reached
 from unikit.kernel.select import select
-from unikit.native import natives
 
 from .conftest import Workshop
 
