@@ -257,6 +257,7 @@ class Imports:
     seen: frozenset[str] = frozenset()  # `traced`: the files that the run used
     unseen: tuple[str, ...] = ()  # `traced`: data files of the guest that it did not use, and that are left out
     calls: tuple[str, ...] | None = None  # `traced`: the system calls that the run made
+    with_text: frozenset[str] = frozenset()  # modules of packages that read the source of their own code
 
     @property
     def modules(self) -> tuple[Module, ...]:

@@ -56,6 +56,7 @@ def analyse(source: Source, traced: Iterable[str] = ()) -> Imports:
         data=tuple({d.guest: d for d in (*data, *included)}.values()),  # of several reasons the user's own counts
         warnings=tuple(walk.warnings),
         dropped=tuple(walk.choices.dropped()),
+        with_text=_with_text(walk),
     )
 
 
@@ -139,6 +140,18 @@ def _guest_file(walk: Walk, guest: str) -> DataFile:
         if guest.startswith(f"{root}/") and (folder / guest[len(root) + 1 :]).is_file():
             return DataFile(folder / guest[len(root) + 1 :], guest, layer, f"include {guest}")
     raise UserError(f"include: there is no file for {guest} on this machine.", code=ExitCode.CONFIGURATION)
+
+
+def _with_text(walk: Walk) -> frozenset[str]:
+    """The modules of packages that ask for the source of code, which is that of their own functions: the application's
+    is there anyway."""
+    modules = [m for m in walk.loaded() if m.layer == "dependencies"]
+    asking = {_top(m) for m in modules if any(scope.text for scope in walk.live.scopes.get(m.name, ()))}
+    return frozenset(m.name for m in modules if _top(m) in asking)
+
+
+def _top(module: Module) -> str:
+    return module.name.partition(".")[0]
 
 
 def _check_syntax(walk: Walk) -> None:

@@ -56,6 +56,7 @@ class Scope:
     groups: frozenset[str] = frozenset()
     computed_imports: frozenset[str] = frozenset()
     names: frozenset[str] = frozenset()
+    text: bool = False
     calls: tuple[tuple[int, str, bool], ...] = ()
 
 
@@ -109,6 +110,7 @@ def _scope(raw: dict[str, Any]) -> Scope:
         frozenset(raw["groups"]),
         frozenset(raw["computed_imports"]),
         frozenset(map(sys.intern, raw["names"].split())),
+        raw["text"],
         tuple((line, name, now) for line, name, now in raw["calls"]),
     )
 

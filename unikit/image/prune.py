@@ -105,7 +105,8 @@ def _modules(natives: Natives) -> Iterator[ImageFile]:
     compiled = compile_all(python, [*units, main])
     found = {}
     for unit, layer in units.items():
-        pair = list(_pair(unit, layer, compiled, python.cache_tag, layer in shown))
+        readable = layer in shown or (bool(shown) and names[unit] in imports.with_text)
+        pair = list(_pair(unit, layer, compiled, python.cache_tag, readable))
         found[names[unit]] = pair[0].path
         yield from pair
     found.update({name: library.guest for name, library in natives.extensions})

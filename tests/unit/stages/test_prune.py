@@ -51,6 +51,23 @@ def test_sources_are_a_setting(workshop: Workshop, setting: str, app: bool, pack
     assert (f"{workshop.interpreter.guest_site}/p.py" in files) is package
 
 
+@pytest.mark.parametrize(
+    ("package", "shipped"),
+    [
+        ("import inspect\nTEXT = inspect.getsource(inspect)\n", True),
+        ("from inspect import getsourcelines as lines\nimport inspect\nTEXT = inspect.getsourcelines(lines)\n", True),
+        ("import inspect\ndef nobody_calls(): return inspect.getsource(nobody_calls)\n", False),
+        ("import inspect\ntry:\n    TEXT = inspect.getsource(inspect)\nexcept OSError:\n    TEXT = ''\n", False),
+        ("import inspect\ntry:\n    TEXT = inspect.getsource(inspect)\nexcept TypeError:\n    TEXT = ''\n", True),
+    ],
+)
+def test_packages_that_read_source_have_theirs(workshop: Workshop, package: str, shipped: bool) -> None:
+    workshop.packages({"p/__init__.py": package, "p/inner.py": "", "q.py": ""})
+    files = by_path(workshop.prune(workshop.app(main="import p.inner, q")))
+    sources = {path.rpartition("/")[2] for path in files if path.endswith(".py") and "site-packages" in path}
+    assert sources == ({"__init__.py", "inner.py"} if shipped else set())
+
+
 def test_compiled_modules_are_never_checked_against_a_source(workshop: Workshop) -> None:
     pruned = workshop.prune(workshop.app(main="import json"))
     compiled = [f for f in pruned.files if f.path.endswith(".pyc")]

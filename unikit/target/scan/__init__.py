@@ -26,6 +26,7 @@ and of every scope
   names     what else it uses: `~NAME`: a name of the module; `.NAME`: an attribute of something unknown; `'NAME`: a
             word in a string; `NAME*`, `*NAME`: how names begin or end that it computes; `*`: all names of the module;
             `=CHAIN`: what a table takes from elsewhere at once, even if nobody uses the table
+  text      whether it asks for the text of code, and does not go on without
   calls     [line, name, whether it is made as soon as the module is imported] of calls through imported names
 
 What can be decided for this interpreter (sys.version_info, sys.platform, TYPE_CHECKING, __name__) is decided, and

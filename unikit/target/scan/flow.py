@@ -13,6 +13,7 @@ from .scope import Scope
 
 # how an import is reached
 CONDITIONAL, GUARDED, LAZY, DYNAMIC, MAIN = 1, 2, 4, 8, 16
+TEXT_ERRORS = {"OSError", "IOError", "EnvironmentError", "Exception", "BaseException"}  # inspect.getsource's
 IMPORT_ERRORS = {"ImportError", "ModuleNotFoundError", "Exception", "BaseException"}
 WORD = re.compile(r"[A-Za-z_]\w*")
 # decorators that change a function and keep it nowhere else; any other one may register it for others to call
@@ -30,6 +31,7 @@ class Flow(ast.NodeVisitor):
         self.pattern, self.main, self.app = words, kind == "main", bool(kind)
         self.flags, self.function, self.attribute = 0, "", ""
         self.inside_class, self.class_name = False, ""
+        self.does_without = False  # an exception for missing text is caught
         self.bound: dict[str, set[str]] = {}
         self.scope = Scope()
         self.scopes = [self.scope]
@@ -116,7 +118,9 @@ class Flow(ast.NodeVisitor):
             )
             caught |= {"Exception" if k is None else ast.unparse(k).rpartition(".")[2] for k in kinds}
         guarded = bool(caught & IMPORT_ERRORS)
+        before, self.does_without = self.does_without, self.does_without or bool(caught & TEXT_ERRORS)
         self.inside(node.body, GUARDED if guarded else 0)
+        self.does_without = before
         self.inside(node.handlers, CONDITIONAL)
         self.inside(node.orelse, CONDITIONAL if guarded else 0)
         self.inside(node.finalbody, 0)

@@ -18,7 +18,7 @@ class Scope:
         self.groups: set[str] = set()
         self.names: set[str] = set()
         self.calls: set[tuple[int, str, str, bool]] = set()
-        self.computed = False
+        self.computed = self.text = False
         self.computed_imports: set[str] = set()
 
     def result(self, bound: dict[str, set[str]]) -> dict[str, Any]:
@@ -44,5 +44,6 @@ class Scope:
             "groups": sorted(self.groups),
             "computed_imports": sorted(self.computed_imports),
             "names": " ".join(sorted(names)),
+            "text": self.text,
             "calls": sorted(calls),
         }

@@ -18,6 +18,8 @@ IDENTIFIER = re.compile(r"[A-Za-z_]\w*\Z")
 COMPUTED = re.compile(r"([A-Za-z]\w*_)(?:%s|%r|\{\w*\})\Z|(?:%s|%r|\{\w*\})(_\w+)\Z")
 # functions without arguments that hand out all names of their module
 REFLECTIVE = {"globals", "locals", "vars", "dir"}
+# functions of inspect that need the source of what they are asked about
+TEXTS = {"getsource", "getsourcelines", "findsource"}
 # calls one of whose arguments names an encoding
 CODED = {
     "encode", "decode", "open", "lookup", "getreader", "getwriter", "getencoder", "getdecoder", "TextIOWrapper", "str",
@@ -65,6 +67,8 @@ class Scan(Imports):
             self.scope.calls.add((node.lineno, base.id, ".".join(reversed(parts)), now))
         if ((name in REFLECTIVE and not node.args) or name == "getmembers") and self.function != "__dir__":
             self.scope.names.add("*")
+        if name in TEXTS and not self.does_without:
+            self.scope.text = True
         if name == "getattr" and len(node.args) > 1 and isinstance(node.args[1], ast.Constant):
             self.scope.names.add(f".{node.args[1].value!s}")
         if name == "format" and isinstance(node.func, ast.Attribute) and isinstance(node.func.value, ast.Constant):
