@@ -71,7 +71,8 @@ static long set_policy(int tid, int p, int wanted)
     return 0;
 }
 
-SYSCALL(sched_setscheduler, int tid, int p, const struct sched_param __user *user)
+/* struct sched_param is one int, its sched_priority; headers of newer kernels do not have it. */
+SYSCALL(sched_setscheduler, int tid, int p, const int __user *user)
 {
     int wanted;
     if (tid < 0 || !user)
@@ -79,7 +80,7 @@ SYSCALL(sched_setscheduler, int tid, int p, const struct sched_param __user *use
     return copy_in(&wanted, user, sizeof(wanted)) ? -EFAULT : set_policy(tid, p, wanted);
 }
 
-SYSCALL(sched_setparam, int tid, const struct sched_param __user *user)
+SYSCALL(sched_setparam, int tid, const int __user *user)
 {
     int wanted;
     if (tid < 0 || !user)
@@ -92,7 +93,7 @@ SYSCALL(sched_getscheduler, int tid)
     return tid < 0 ? -EINVAL : thread_of(tid) ? policy : -ESRCH;
 }
 
-SYSCALL(sched_getparam, int tid, struct sched_param __user *user)
+SYSCALL(sched_getparam, int tid, int __user *user)
 {
     if (tid < 0 || !user)
         return -EINVAL;
