@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from unikit import inputs
+from unikit import cache, inputs
 from unikit.errors import ExitCode, UserError
 from unikit.kernel import compiler, upstream
 from unikit.kernel.compiler import ObjectCache, Unit
@@ -131,3 +131,12 @@ def test_a_named_folder_with_lwip(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert upstream.LWIP.find(tmp_path) == tmp_path.resolve()
     monkeypatch.setenv("UNIKIT_LWIP", str(tmp_path))
     assert upstream.LWIP.find() == tmp_path.resolve()
+
+
+def test_another_distribution_has_another_version(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("UNIKIT_ZSTD", raising=False)
+    (_, best), (sha256, other) = upstream.ZSTD.archives.items()
+    assert upstream.ZSTD.version == best
+    place = cache.folder("sources") / f"libzstd-{other}-{sha256[:12]}"
+    place.mkdir()
+    assert upstream.ZSTD.version == other and upstream.ZSTD.find() == place

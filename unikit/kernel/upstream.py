@@ -14,7 +14,7 @@ import shutil
 import subprocess
 import tarfile
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,20 +27,32 @@ RELEASES = {"debian": ("bookworm",), "ubuntu": ("noble", "jammy")}
 
 @dataclass(frozen=True)
 class SourcePackage:
-    """A source package of one version. `archive` is the SHA-256 of its original archive, `probe` a file that it holds,
-    `variable` the environment variable that names a folder with it instead."""
+    """A source package. `archives` are the original archives that will do, the first best: the SHA-256 of each and the
+    version in it, as distributions have different ones. `probe` is a file that it holds, `variable` the environment
+    variable that names a folder with it instead."""
 
     title: str
     name: str
-    version: str
+    archives: Mapping[str, str]
     licence: str  # SPDX
-    archive: str
     probe: str
     variable: str
 
     @property
+    def version(self) -> str:
+        """Of what is in the cache, else of what is best."""
+        return next((version for sha256, version in self.archives.items() if self._place(sha256).is_dir()), self._best)
+
+    @property
+    def _best(self) -> str:
+        return next(iter(self.archives.values()))
+
+    def _place(self, sha256: str) -> Path:
+        return cache.folder("sources") / f"{self.name}-{self.archives[sha256]}-{sha256[:12]}"
+
+    @property
     def hint(self) -> str:
-        return f"Give a folder with the sources of {self.title} {self.version}: {self.variable}=PATH."
+        return f"Give a folder with the sources of {self.title} {self._best}: {self.variable}=PATH."
 
     def find(self, named: Path | None = None) -> Path:
         """The folder with the sources: `named`, else the environment's, else the cached copy, fetched when missing.
@@ -57,44 +69,46 @@ class SourcePackage:
                     hint=self.hint,
                 )
             return named.resolve()
-        target = cache.folder("sources") / f"{self.name}-{self.version}-{self.archive[:12]}"
-        if not target.is_dir():
-            with tempfile.TemporaryDirectory(dir=target.parent, prefix=f"{self.name}-") as work:
-                _unpack(_download(self, Path(work)), target, self.probe)
-        return target
+        for sha256 in self.archives:
+            if self._place(sha256).is_dir():
+                return self._place(sha256)
+        with tempfile.TemporaryDirectory(dir=cache.folder("sources"), prefix=f"{self.name}-") as work:
+            archive, sha256 = _download(self, Path(work))
+            _unpack(archive, self._place(sha256), self.probe)
+        return self._place(sha256)
 
 
 LWIP = SourcePackage(
     title="lwIP",
     name="lwip",
-    version="2.1.3",
+    archives={"0a8276d09fc4e97bbba2f953d74af2388fc2195ea156be9d7589e297a68fde24": "2.1.3"},
     licence="BSD-3-Clause",
-    archive="0a8276d09fc4e97bbba2f953d74af2388fc2195ea156be9d7589e297a68fde24",
     probe="src/core/tcp.c",
     variable="UNIKIT_LWIP",
 )
 ZSTD = SourcePackage(
     title="Zstandard",
     name="libzstd",
-    version="1.5.4",
+    archives={
+        "8cf4bbb65e77ec348d052c8d6230eba66d435bddf64c8b5be2fcb16880c19953": "1.5.4",
+        "d7cf3c10d416fd999cb8fcf7685d9268ba7bec8eb78121fc2d0d916fa393d22b": "1.5.5",
+    },
     licence="BSD-3-Clause",
-    archive="8cf4bbb65e77ec348d052c8d6230eba66d435bddf64c8b5be2fcb16880c19953",
     probe="lib/decompress/zstd_decompress.c",
     variable="UNIKIT_ZSTD",
 )
 LZ4 = SourcePackage(
     title="LZ4",
     name="lz4",
-    version="1.9.4",
+    archives={"0b0e3aa07c8c063ddf40b082bdf7e37a1562bda40a0ff5272957f3e987e0e54b": "1.9.4"},
     licence="BSD-2-Clause",
-    archive="0b0e3aa07c8c063ddf40b082bdf7e37a1562bda40a0ff5272957f3e987e0e54b",
     probe="lib/lz4.c",
     variable="UNIKIT_LZ4",
 )
 
 
-def _download(package: SourcePackage, work: Path) -> Path:
-    """Debian's original archive, checked."""
+def _download(package: SourcePackage, work: Path) -> tuple[Path, str]:
+    """The distribution's original archive, checked, and its SHA-256."""
     failure = "apt-get is not there"
     if shutil.which("apt-get"):
         release = _os_release()
@@ -104,8 +118,9 @@ def _download(package: SourcePackage, work: Path) -> Path:
                 continue
             failure = _apt_source(package.name, work, suite)
             for archive in work.glob(f"{package.name}_*.orig.tar.*"):
-                if hashlib.sha256(archive.read_bytes()).hexdigest() == package.archive:
-                    return archive
+                sha256 = hashlib.sha256(archive.read_bytes()).hexdigest()
+                if sha256 in package.archives:
+                    return archive, sha256
                 if archive.suffix != ".asc":
                     failure = f"{archive.name} is not the archive that was expected"
                 archive.unlink()
