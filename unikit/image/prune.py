@@ -98,15 +98,15 @@ def _modules(natives: Natives) -> Iterator[ImageFile]:
         if module.kind is ModuleKind.BYTECODE or module.path.suffix == ".pyc":
             yield ImageFile(place[0], FileKind.FILE, 0o644, place[1], module.path)
             continue
-        unit = Unit(module.path, place[0], columns=place[1] in shown)
+        readable = place[1] in shown or (bool(shown) and module.name in imports.with_text)
+        unit = Unit(module.path, place[0], columns=readable)
         units[unit], names[unit] = place[1], module.name
     text = leftout.table(imports) if imports.mode != "none" else ""
     main = _main(natives, leftout.FINDER if text else "")
     compiled = compile_all(python, [*units, main])
     found = {}
     for unit, layer in units.items():
-        readable = layer in shown or (bool(shown) and names[unit] in imports.with_text)
-        pair = list(_pair(unit, layer, compiled, python.cache_tag, readable))
+        pair = list(_pair(unit, layer, compiled, python.cache_tag, unit.columns))
         found[names[unit]] = pair[0].path
         yield from pair
     found.update({name: library.guest for name, library in natives.extensions})
