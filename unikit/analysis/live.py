@@ -24,6 +24,7 @@ class Live:
     def __init__(self, finder: Finder) -> None:
         self.finder = finder
         self.scopes: dict[str, list[Scope]] = {}  # alive, by module
+        self._awake: set[int] = set()  # the scopes among `scopes`, by identity
         self._used: set[str] = set()
         self._of_module: dict[str, set[str]] = {}  # the names of MODULE.NAME among them
         self._waiting: dict[str, list[tuple[Module, Scope]]] = {}
@@ -121,7 +122,8 @@ class Live:
         return key[0] == "'" and (key.startswith(self._starts, 1) or key.endswith(self._ends))
 
     def _wake(self, module: Module, scope: Scope) -> None:
-        if not any(scope is other for other in self.scopes[module.name]):
+        if id(scope) not in self._awake:
+            self._awake.add(id(scope))
             self.scopes[module.name].append(scope)
             self._ready.append((module, scope))
 

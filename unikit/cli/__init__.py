@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import importlib
 import os
 import pkgutil
@@ -70,4 +71,5 @@ def reporting(machine: bool, quiet: bool = False) -> Iterator[progress.Progress]
 
 def main() -> None:
     """The entry point."""
+    gc.set_threshold(100_000, 100)  # what a build makes lives to its end: a fifth of it would be looking for garbage
     root(prog_name="unikit")

@@ -84,6 +84,10 @@ def select(
     components = [c for c in components if tracing or not c.name.startswith(TRACE)]
     names = {c.name: c for c in components}
     symbols = providers(components)
+    things: dict[str, list[Component]] = {}
+    for each in components:
+        for provided in each.provides:
+            things.setdefault(provided, []).append(each)
     asked = frozenset(include)
     _check_included(asked, components)
     wanted = None if calls is None else ALWAYS | frozenset(calls) | asked
@@ -110,7 +114,7 @@ def select(
             others = [c for c in symbols[symbol] if symbol in c.defined and _of_use(c, known)]
             queue += [Choice(other, component.name, symbol) for other in others]
         for thing in sorted(component.needs):
-            found = [names[thing]] if thing in names else [c for c in components if thing in c.provides]
+            found = [names[thing]] if thing in names else things.get(thing, [])
             if not found:
                 unmet.append((thing, component.name))
             queue += [Choice(other, component.name, thing) for other in found]

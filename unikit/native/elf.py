@@ -91,22 +91,32 @@ class _Reader:
                 return offset + address - start
         raise ELFError(f"nothing is mapped at {address:#x}")
 
+    def tags(self) -> list[tuple[int, int]]:
+        """The entries of the dynamic section."""
+        tags: list[tuple[int, int]] = []
+        for kind, _, offset, _, _, size, _, _ in self.programs:
+            if kind == PT_DYNAMIC:
+                tags = list(struct.iter_unpack("<qQ", self._bytes(offset, size - size % 16)))
+        end = next((i for i, (tag, _) in enumerate(tags) if tag == DT_NULL), len(tags))
+        return tags[:end]
+
+    def strings(self, tags: list[tuple[int, int]]) -> bytes:
+        """The names that the dynamic section and the dynamic symbols have."""
+        found = dict(tags)
+        return self._bytes(self._offset(found[DT_STRTAB]), found.get(DT_STRSZ, 0)) if DT_STRTAB in found else b""
+
     def read(self) -> Elf:
         loader, build_id = None, ""
-        tags: list[tuple[int, int]] = []
         for kind, _, offset, _, _, size, _, _ in self.programs:
             if kind == PT_INTERP:
                 loader = self._bytes(offset, size).split(b"\0")[0].decode()
-            elif kind == PT_DYNAMIC:
-                tags = list(struct.iter_unpack("<qQ", self._bytes(offset, size - size % 16)))
             elif kind == PT_NOTE:
                 build_id = build_id or _build_id(self._bytes(offset, size))
-        end = next((i for i, (tag, _) in enumerate(tags) if tag == DT_NULL), len(tags))
-        found = dict(tags[:end])
-        strings = self._bytes(self._offset(found[DT_STRTAB]), found.get(DT_STRSZ, 0)) if DT_STRTAB in found else b""
+        tags = self.tags()
+        strings = self.strings(tags)
 
         def texts(wanted: int) -> list[str]:
-            places = [value for tag, value in tags[:end] if tag == wanted]
+            places = [value for tag, value in tags if tag == wanted]
             return [strings[p : strings.index(b"\0", p)].decode() for p in places]
 
         try:
@@ -255,8 +265,9 @@ def unwinds(path: Path) -> bool:
     """Whether a file throws or catches exceptions, or walks stacks, by unwind tables; true where it cannot be known."""
     with path.open("rb") as file:
         try:
-            table = ELFFile(file).get_section_by_name(".dynstr")
-            return table is None or UNWINDERS.search(table.data()) is not None
+            reader = _Reader(file)
+            names = reader.strings(reader.tags())
+            return not names or UNWINDERS.search(names) is not None
         except ELFError:
             return True
 

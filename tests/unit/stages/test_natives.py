@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from elftools.common.exceptions import ELFError
 
+from tests.unit.elf import kernel
 from tests.unit.stages import elves
 from tests.unit.stages.conftest import Workshop
 from unikit.analysis import natives
@@ -192,7 +193,9 @@ def test_without_unwind_tables_all_else_stays_at_its_address(found: Natives) -> 
 def test_who_unwinds_is_known_by_its_symbols(found: Natives, tmp_path: Path) -> None:
     files = {library.soname: elf.unwinds(library.host) for library in found.files}
     assert files["libc.so.6"] and not files["libm.so.6"] and not files[found.program.soname]
-    assert elf.unwinds(elves.write(tmp_path / "lib.so")), "a file that says nothing may"
+    assert not elf.unwinds(elves.write(tmp_path / "lib.so")), "a file without section headers says what it imports"
+    (tmp_path / "static").write_bytes(kernel())
+    assert elf.unwinds(tmp_path / "static"), "a file that says nothing may"
 
 
 def test_slimming_takes_search_paths_of_the_build_machine_out(tmp_path: Path) -> None:
