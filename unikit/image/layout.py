@@ -116,10 +116,12 @@ def wants_locale(natives: Natives) -> bool:
 
 
 def _imports_itself(natives: Natives, name: str) -> bool:
-    """Whether the application's own modules import a module of the standard library."""
-    graph = natives.imports.graph
-    users = graph.predecessors(f"module:{name}") if f"module:{name}" in graph else ()
-    return any(getattr(graph.nodes[user]["node"], "layer", "") == "app" for user in users)
+    """Whether the application's own modules import a module of the standard library. What a lock names is linked to the
+    start, whoever imported it."""
+    graph, target = natives.imports.graph, f"module:{name}"
+    users = graph.predecessors(target) if target in graph else ()
+    own = [user for user in users if getattr(graph.nodes[user]["node"], "layer", "") == "app"]
+    return any(graph.edges[user, target]["edge"].origin not in ("recorded", "runtime") for user in own)
 
 
 def _terminals() -> Iterator[ImageFile]:

@@ -9,9 +9,11 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 from tests.unit.stages.conftest import Workshop, write
+from unikit.analysis import imports
 from unikit.image import layout, leftout
 from unikit.image.bytecode import Unit, compile_all
 from unikit.model import FileKind, ImageFile, Pruned, Start
+from unikit.native.natives import resolve
 
 
 def by_path(pruned: Pruned) -> dict[str, ImageFile]:
@@ -245,3 +247,11 @@ def test_columns_are_kept_for_lines_that_can_be_shown(workshop: Workshop, column
     done = subprocess.run([str(workshop.python), *map(str, path.values())], capture_output=True, text=True, check=True)
     known = workshop.interpreter.version >= (3, 11)
     assert done.stdout.split() == ["2", str(columns and known)]
+
+
+def test_what_a_lock_names_is_not_the_applications_own_import(workshop: Workshop) -> None:
+    source = workshop.load(workshop.app(main="import json"))
+    found = imports.analyse(source, ("locale",))
+    assert "module:locale" in found.graph and not layout.wants_locale(resolve(found))
+    own = imports.analyse(workshop.load(workshop.app(main="import locale")))
+    assert layout.wants_locale(resolve(own)) == (layout.LOCALE / "LC_CTYPE").exists()
