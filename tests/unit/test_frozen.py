@@ -12,6 +12,8 @@ from tests.unit.test_image import make
 from unikit.errors import UserError
 from unikit.image import image
 from unikit.vm import frozen, shared
+from unikit.vm.report import Log
+from unikit.vm.supervisor import Ended
 
 PAGE = image.PAGE
 RECORD = 0x101200  # in the kernel's pages, which stay as they are
@@ -107,3 +109,10 @@ def test_guests_share_the_memory_as_a_sparse_file(tmp_path: Path, monkeypatch: p
         assert next(file.iter_segments("PT_NOTE")).data() == note
     assert shared.prepare(made, 8) == found and found.memory.stat().st_size == 16 << 20
     assert shared.prepare(made, 32) == found and found.memory.stat().st_size == 32 << 20
+
+
+def test_an_instruction_that_the_level_lacks() -> None:
+    ended = Ended(None, "", Log(status=132), None)
+    error = frozen.failure(ended, [], "Illegal instruction", "x86-64-v2")
+    assert "x86-64-v2 lacks" in error.message and "--cpu-level x86-64-v3" in str(error.hint)
+    assert "ended with status 132" in frozen.failure(ended, [], "", "x86-64-v3").message  # no level is higher

@@ -13,6 +13,7 @@ import hashlib
 import io
 import mmap
 import os
+import signal
 import struct
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -177,7 +178,7 @@ def _run(
         raise warming.error
     if found and ended.qemu_status == 1 and not reasons:
         return found[0]
-    raise _failure(ended, reasons, said.decode(errors="replace"))
+    raise failure(ended, reasons, said.decode(errors="replace"), level)
 
 
 def _reason(event: dict[str, Any]) -> list[str]:
@@ -195,7 +196,8 @@ def _reason(event: dict[str, Any]) -> list[str]:
     return [f"{kind} {name} {number}"]
 
 
-def _failure(ended: Ended, reasons: list[str], console: str) -> UserError:
+def failure(ended: Ended, reasons: list[str], console: str, level: str) -> UserError:
+    """Why a guest was not frozen: what its kernel refused (`reasons`), or how else it ended."""
     hint = (
         'Open connections and start threads below `if __name__ == "__main__"`, in a function registered with '
         "@unikit.after_thaw, or say unikit.freeze() before that. docs/freeze.md has more."
@@ -208,6 +210,13 @@ def _failure(ended: Ended, reasons: list[str], console: str) -> UserError:
         )
     if log.error:
         return UserError(str(log.error.get("message")), code=ExitCode.FREEZE)
+    if log.status == 128 + signal.SIGILL and (higher := list(CPUS)[list(CPUS).index(level) + 1 :]):
+        return UserError(
+            f"The application has an instruction that a CPU of {level} lacks.",
+            code=ExitCode.FREEZE,
+            hint=f"Freeze it for a later one, as it runs on no other anyway: --cpu-level {higher[0]}.",
+            details=said,
+        )
     if log.status is not None:
         return UserError(
             f"The application ended with status {log.status} before it was frozen.",
