@@ -11,7 +11,7 @@ import signal
 import struct
 from pathlib import Path
 
-from dnslib import CLASS, EDNS0, OPCODE, QTYPE, RCODE, RR, DNSError, DNSRecord
+from dnslib import CLASS, EDNS0, OPCODE, QTYPE, RCODE, RR, DNSError, DNSLabelError, DNSRecord
 
 PORT = int(os.environ.get("PORT", "53"))
 ZONE = Path(os.environ.get("ZONE", Path(__file__).with_name("zone.txt")))
@@ -119,7 +119,7 @@ class Server:
             data = bytes(reply.pack())
             if udp and len(data) > room(query):
                 data = bytes(reply.truncate().pack())
-        except (DNSError, ValueError, LookupError, UnicodeError, struct.error):
+        except (DNSError, DNSLabelError, ValueError, LookupError, UnicodeError, struct.error):
             # The same opcode, an answer, format error, and nothing else (RFC 1035, section 4.1.1).
             return bytes([0x80 | packet[2] & 0x79, RCODE.FORMERR]) + bytes(8)
         return data[2:]

@@ -240,9 +240,7 @@ static ssize_t receive(struct file *file, struct io *io, int flags)
                 break;
             return inet_take_error(&s->inet);
         }
-        if (s->phase == TCP_FAILED)
-            return done ? (ssize_t)done : -ENOTCONN;
-        if (!s->pcb) /* reset, and told already */
+        if (!s->pcb) /* refused or reset, and told already: Linux tells of an end then */
             break;
     wait:
         if (socket_nonblocking(file, flags))

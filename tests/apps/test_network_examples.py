@@ -104,6 +104,11 @@ def test_dns_loses_no_query_of_dnsperf(dns: Guest, tmp_path: Path, record_proper
 def test_dns_and_malformed_packets(dns: Guest, survives: Callable[..., None]) -> None:
     question = bytes.fromhex("1234 0100 0001 0000 0000 0000 03776562 076578616d706c65 0474657374 00 0001 0001")
     edns = question[:10] + b"\0\1" + question[12:] + bytes.fromhex("00 0029 04d0 0000 0000 0000")
+    too_long = question[:12] + bytes([80]) + bytes(range(80)) + question[-5:]  # a label has 63 bytes at most
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.settimeout(PATIENCE)
+        sock.sendto(too_long, ("127.0.0.1", datagrams(dns)))
+        assert sock.recv(512) == too_long[:2] + b"\x81\1" + bytes(8), "format error"
     survives(dns, malformed.datagrams(datagrams(dns)), [question, edns])
     survives(
         dns,

@@ -303,6 +303,7 @@ def test_refused_and_tried_again(wire: Wire) -> None:
     assert a.poll(client) & (OUT | ERR | HUP) == OUT | ERR | HUP
     assert a.get(client, socket.SOL_SOCKET, socket.SO_ERROR) == errno.ECONNREFUSED
     assert a.get(client, socket.SOL_SOCKET, socket.SO_ERROR) == 0
+    assert a.receive(client) == b"" and a.send(client, b"x") == -errno.EPIPE, "as if it had been closed"
     wire.b.listener(99)
     assert a.connect(client, ipv4("10.0.0.2", 99)) == -errno.EINPROGRESS
     wire.run()
