@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from elftools.elf.elffile import ELFFile
 
 from tests.images import SYSTEM_PYTHON
 from unikit import cli
@@ -41,6 +42,18 @@ def test_a_way_leads_from_the_applications_own_line(app: Path, node: str, monkey
     assert asked.stdout.splitlines()[-1].split("  [")[0].endswith({"virtio_net": "virtio/net"}.get(node, node))
     value = json.loads(ask("why", node, "--json").stdout)
     assert [step["head"] for step in value["ways"][0]][-1] == value["node"]
+
+
+def test_without_sockets_nothing_of_the_network_is_in_the_kernel(tmp_path: Path) -> None:
+    (tmp_path / "hello.py").write_text("print('hello')\n")
+    image = tmp_path / "hello.img"
+    assert ask("build", tmp_path / "hello.py", "-o", image).exit_code == 0
+    for node in ("lwip", "virtio_net", "network/tcp"):
+        assert "is not in the image" in ask("why", node, image).output, node
+    with image.open("rb") as stream:
+        symbols = ELFFile(stream).get_section_by_name(".symtab")
+        names = {symbol.name for symbol in symbols.iter_symbols()}
+    assert "sys_write" in names and not {name for name in names if name.startswith(("tcp_", "lwip_", "virtio_net"))}
 
 
 def test_an_image_answers_as_its_application_does(app: Path, tmp_path: Path) -> None:

@@ -54,6 +54,16 @@ def test_what_replaces_a_default_comes_along_if_it_is_of_use() -> None:
     assert names(*parts, imports=[]) == ["threads/exit"]
 
 
+def test_the_default_serves_where_what_replaces_it_is_of_no_use() -> None:
+    parts = (
+        component("vfs/unix", boot=True, undefined={"interface"}),
+        component("vfs/socket", weak={"interface"}),
+        component("network/ioctl", defined={"interface"}),
+    )
+    assert names(*parts, imports=[]) == ["vfs/socket", "vfs/unix"]
+    assert names(*parts, imports=["_socket"]) == ["network/ioctl", "vfs/unix"]
+
+
 def test_symbols_of_the_linker_and_of_tables_are_there() -> None:
     one = component("a", boot=True, undefined={"kernel_end", "__start_t", "__stop_t"})
     assert names(one, linker=["kernel_end"]) == ["a"]

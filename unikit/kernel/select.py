@@ -84,6 +84,7 @@ def select(
     components = [c for c in components if tracing or not c.name.startswith(TRACE)]
     names = {c.name: c for c in components}
     symbols = providers(components)
+    defaults = {symbol: c for c in reversed(components) for symbol in c.weak}
     things: dict[str, list[Component]] = {}
     for each in components:
         for provided in each.provides:
@@ -108,7 +109,10 @@ def select(
                 continue
             if symbol not in symbols:
                 unmet.append((f"the symbol {symbol}", component.name))
-            queue += [Choice(other, component.name, symbol) for other in symbols.get(symbol, ())]
+            found = symbols.get(symbol, [])
+            if symbol in defaults and not any(_of_use(c, known) for c in found):
+                found = [defaults[symbol]]
+            queue += [Choice(other, component.name, symbol) for other in found]
         # A hook with a default of its own: what replaces the default comes along, if it is of use at all.
         for symbol in sorted(component.weak):
             others = [c for c in symbols[symbol] if symbol in c.defined and _of_use(c, known)]

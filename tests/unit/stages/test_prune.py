@@ -10,10 +10,10 @@ import pytest
 
 from tests.unit.stages.conftest import Workshop, write
 from unikit.analysis import imports
+from unikit.analysis.natives import resolve
 from unikit.image import layout, leftout
 from unikit.image.bytecode import Unit, compile_all
 from unikit.model import FileKind, ImageFile, Pruned, Start
-from unikit.native.natives import resolve
 
 
 def by_path(pruned: Pruned) -> dict[str, ImageFile]:
