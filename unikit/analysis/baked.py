@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
+from unikit.analysis import impossible
 from unikit.analysis.live import absolute
 from unikit.analysis.walk import MAIN, Walk
 from unikit.errors import ExitCode, UserError
@@ -31,7 +32,6 @@ CALLS = {
     "numpy.random.default_rng": GENERATOR,
     "numpy.random.RandomState": GENERATOR,
 }
-MOST = 8  # warnings; the rest is counted
 
 
 def check(walk: Walk) -> list[str]:
@@ -50,9 +50,7 @@ def check(walk: Walk) -> list[str]:
         )
     if source.settings.warm:
         return []
-    found = list(dict.fromkeys(_calls(walk)))
-    more = len(found) - MOST
-    return [*found[:MOST], *([f"{more} more calls before the freeze are like these"] if more > 0 else [])]
+    return impossible.first(_calls(walk), "before the freeze are like these")
 
 
 def _calls(walk: Walk) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from unikit.analysis.live import absolute
 from unikit.analysis.walk import MAIN, Walk, hard
@@ -15,10 +15,14 @@ MOST = 8  # warnings; the rest is counted
 def check(walk: Walk) -> list[str]:
     """A sentence for each call of a function that needs another process: in the application wherever it is, in packages
     where it is made as soon as they are imported."""
-    found = list(dict.fromkeys([*_calls(walk), *_packages(walk)]))
-    more = len(found) - MOST
-    rest = [f"{more} more calls need another process, which a guest cannot start"] if more > 0 else []
-    return [*found[:MOST], *rest]
+    return first([*_calls(walk), *_packages(walk)], "need another process, which a guest cannot start")
+
+
+def first(found: Iterable[str], what: str) -> list[str]:
+    """The first MOST different warnings, and how many more calls there are that do `what`."""
+    told = list(dict.fromkeys(found))
+    more = len(told) - MOST
+    return [*told[:MOST], *([f"{more} more calls {what}"] if more > 0 else [])]
 
 
 def _calls(walk: Walk) -> Iterator[str]:

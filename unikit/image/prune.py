@@ -106,7 +106,7 @@ def _modules(natives: Natives) -> Iterator[ImageFile]:
     compiled = compile_all(python, [*units, main])
     found = {}
     for unit, layer in units.items():
-        pair = list(_pair(unit, layer, compiled, python.cache_tag, unit.columns))
+        pair = list(_pair(unit, layer, compiled, python.cache_tag))
         found[names[unit]] = pair[0].path
         yield from pair
     found.update({name: library.guest for name, library in natives.extensions})
@@ -150,12 +150,12 @@ def _freezes_itself(natives: Natives) -> bool:
     return False
 
 
-def _pair(unit: Unit, layer: Layer, compiled: Compiled, tag: str, shown: bool) -> Iterator[ImageFile]:
-    """The files of one module: compiled alone, or source and compiled."""
+def _pair(unit: Unit, layer: Layer, compiled: Compiled, tag: str) -> Iterator[ImageFile]:
+    """The files of one module: compiled alone, or, where it has columns to mark in it, with its source."""
     if unit not in compiled.files:  # it does not compile: whoever imports it is to see the same SyntaxError
         yield ImageFile(unit.guest, FileKind.FILE, 0o644, layer, unit.source)
         return
-    if not shown:
+    if not unit.columns:
         yield ImageFile(f"{unit.guest}c", FileKind.FILE, 0o644, layer, compiled.files[unit])
         return
     folder, _, name = unit.guest.rpartition("/")
