@@ -273,7 +273,8 @@ def _run(build: Build, progress: Progress, last: str) -> None:
         with progress.step("Booting it and freezing its memory"):
             settings = build.source.settings
             warm = build.request.warm or settings.warm
-            made = frozen.make(build.values["image"], settings.cpu_level, progress, warm)
+            serves = not build.source.start.led
+            made = frozen.make(build.values["image"], settings.cpu_level, progress, warm, serves=serves)
             build.values["image"] = made
     if last == "image" and build.compression:
         with progress.step("Compressing it"):

@@ -44,7 +44,9 @@ def build(python: str, freeze: bool = False) -> Image:
     for stage in pipeline.STAGES[names.index("prune") + 1 :]:
         build.values[stage.name] = stage.run(build)
     made: Image = build.values["image"]
-    return frozen.make(made, build.source.settings.cpu_level, progress.choose(quiet=True)) if freeze else made
+    if not freeze:
+        return made
+    return frozen.make(made, build.source.settings.cpu_level, progress.choose(quiet=True), serves=False)
 
 
 def settings(python: Interpreter, freeze: bool) -> str:

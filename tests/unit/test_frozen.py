@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import struct
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from elftools.elf.elffile import ELFFile
 from tests.unit.test_image import make
 from unikit.errors import UserError
 from unikit.image import image
+from unikit.progress import Progress
 from unikit.vm import frozen, shared
 from unikit.vm.report import Log
 from unikit.vm.supervisor import Ended
@@ -116,3 +118,17 @@ def test_an_instruction_that_the_level_lacks() -> None:
     error = frozen.failure(ended, [], "Illegal instruction", "x86-64-v2")
     assert "x86-64-v2 lacks" in error.message and "--cpu-level x86-64-v3" in str(error.hint)
     assert "ended with status 132" in frozen.failure(ended, [], "", "x86-64-v3").message  # no level is higher
+
+
+@pytest.mark.parametrize(("serves", "network", "watched"), [(True, True, 1), (True, False, 0), (False, True, 0)])
+def test_only_what_may_serve_is_watched(
+    serves: bool, network: bool, watched: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A test-suite that waits for the host, a program without sockets: nobody boots them to see what they import."""
+    cold = make(tmp_path)
+    cold = dataclasses.replace(cold, manifest=dataclasses.replace(cold.manifest, network=network))
+    seen: list[bytes] = []
+    monkeypatch.setattr(frozen, "_boot", lambda cold, *_, **__: cold.path.read_bytes())
+    monkeypatch.setattr(frozen, "_late_imports", lambda body: seen.append(body) or ())
+    frozen.make(cold, "x86-64-v2", Progress(), serves=serves)
+    assert len(seen) == watched

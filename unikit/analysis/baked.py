@@ -19,9 +19,20 @@ CONNECTION = (
 GENERATOR = (
     "its numbers are the same in every boot; make it, or seed it, in a function registered with unikit.after_thaw"
 )
+SECRET = "it is the same in every boot, and known to whoever has the image; make it in a function, or after_thaw"
+HOST = "the answer is that of the machine that builds the image, in every boot"
+ENVIRONMENT = ("get", "__getitem__", "__contains__", "copy", "items")  # what is asked of os.environ
 CALLS = {
     "os.getenv": VARIABLE,
-    "os.environ.get": VARIABLE,
+    "os.getenvb": VARIABLE,
+    **{f"os.{name}.{how}": VARIABLE for name in ("environ", "environb") for how in ENVIRONMENT},
+    **{f"secrets.token_{form}": SECRET for form in ("bytes", "hex", "urlsafe")},
+    "os.urandom": SECRET,
+    "uuid.uuid1": SECRET,
+    "uuid.uuid4": SECRET,
+    "socket.gethostname": HOST,
+    "socket.getfqdn": HOST,
+    "platform.node": HOST,
     "socket.create_connection": CONNECTION,
     "psycopg.connect": CONNECTION,
     "psycopg2.connect": CONNECTION,
@@ -61,9 +72,21 @@ def _calls(walk: Walk) -> Iterator[str]:
         end = _freeze_line(module) if name == MAIN else None
         for scope in walk.live.scopes[name]:
             for line, function, now in scope.calls:
-                reason = CALLS.get(absolute(module, function))
+                called = absolute(module, function)
+                reason = CALLS.get(called)
                 if reason and now and (end is None or line < end):
-                    yield f"{module.path}:{line}: calls {absolute(module, function)} before the freeze: {reason}"
+                    yield f"{module.path}:{line}: {_shown(called)} before the freeze: {reason}"
+
+
+def _shown(called: str) -> str:
+    """What the program does there: some calls are written as operators."""
+    owner, _, method = called.rpartition(".")
+    match method:
+        case "__getitem__":
+            return f"reads {owner}[...]"
+        case "__contains__":
+            return f"looks into {owner}"
+    return f"calls {called}"
 
 
 def _freeze_line(module: Module) -> int | None:

@@ -93,7 +93,7 @@ def load(suite: Suite, python: str | None) -> Source:
         launcher="",
         served=None,
         needs=("pytest",),
-        start=Start(GUEST_WORKER, "pytest", paths),
+        start=Start(GUEST_WORKER, "pytest", paths, led=True),
         files=tuple(files.values()),
         search=search,
         argv=(target.guest_program, "-X", "utf8", "/.unikit/main.pyc"),

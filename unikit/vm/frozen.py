@@ -59,18 +59,19 @@ class Segment:
     data: bytes | memoryview
 
 
-def make(cold: Image, level: str, progress: Progress, warm: str | None = None) -> Image:
-    """The frozen image of a cold one, remembered like every other; `warm`: the command that drives it before.
+def make(cold: Image, level: str, progress: Progress, warm: str | None = None, *, serves: bool = True) -> Image:
+    """The frozen image of a cold one, remembered like every other; `warm`: the command that drives it before;
+    `serves`: it may be a service, which imports more until it listens.
 
     Raises UserError: NO_QEMU, FREEZE (the application cannot be frozen, or ended before it could be), DEADLINE."""
     code = [digest_file(Path(file)) for file in (__file__, watch.__file__)]
-    key = digest("frozen 2", digest_file(cold.path), level, warm, code)
+    key = digest("frozen 3", digest_file(cold.path), level, warm, serves, code)
     out = cache.entry("frozen", key, ".img")
     if out.is_file():
         with contextlib.suppress(UserError):
             return image.read(out)
     body = _boot(cold, level, progress, warm)
-    if not warm and cold.manifest.network and (late := _late_imports(body)):
+    if serves and not warm and cold.manifest.network and (late := _late_imports(body)):
         with contextlib.suppress(UserError):  # what cannot be imported before is not
             body = _boot(cold, level, progress, late=late)
     cache.store(out, body)

@@ -29,6 +29,33 @@ def test_calls_before_the_freeze_are_told(workshop: Workshop) -> None:
     assert warnings(workshop, freeze=False, **files) == []
 
 
+def test_variables_that_are_read_by_operators_are_told(workshop: Workshop) -> None:
+    said = warnings(
+        workshop,
+        main="import settings, other\ndef main(): pass\nmain()",
+        settings="import os\nfrom os import environ as e\nA = os.environ['A']\nB = 'B' in e\nos.environ['C'] = 'c'\n"
+        "os.environ |= {'D': 'd'}\ndef f(): return e['E']\nclass Config:\n    F = e['F']\ndel e['F']",
+        other="import os\nG = dict(os.environ.items())\nH = os.sep[0], 'x' in os.name",
+    )
+    assert len(said) == 4
+    assert "other.py:2: calls os.environ.items before the freeze" in said[0]
+    assert "settings.py:3: reads os.environ[...] before the freeze" in said[1] and "of the build" in said[1]
+    assert "settings.py:4: looks into os.environ before the freeze" in said[2]
+    assert "settings.py:9: reads os.environ[...]" in said[3]
+
+
+def test_secrets_and_names_of_the_build_are_told(workshop: Workshop) -> None:
+    said = warnings(
+        workshop,
+        main="import settings\ndef main(): pass\nmain()",
+        settings="import secrets, socket\nKEY = secrets.token_hex(32)\nHOST = socket.gethostname()\n"
+        "def key(): return secrets.token_hex(32)",
+    )
+    assert len(said) == 2
+    assert "settings.py:2: calls secrets.token_hex" in said[0] and "in every boot" in said[0]
+    assert "settings.py:3: calls socket.gethostname" in said[1]
+
+
 def test_connections_are_told(workshop: Workshop) -> None:
     said = warnings(
         workshop, main="import socket\nDB = socket.create_connection(('db', 5432))\ndef main(): pass\nmain()"

@@ -27,7 +27,8 @@ and of every scope
             word in a string; `NAME*`, `*NAME`: how names begin or end that it computes; `*`: all names of the module;
             `=CHAIN`: what a table takes from elsewhere at once, even if nobody uses the table
   text      whether it asks for the text of code, and does not go on without
-  calls     [line, name, whether it is made as soon as the module is imported] of calls through imported names
+  calls     [line, name, whether it is made as soon as the module is imported] of calls through imported names; in the
+            application's own files `a.b[c]` and `c in a.b` count as calls of a.b.__getitem__ and a.b.__contains__
 
 What can be decided for this interpreter (sys.version_info, sys.platform, TYPE_CHECKING, __name__) is decided, and
 what is then dead is left out.

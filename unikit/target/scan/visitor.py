@@ -56,15 +56,30 @@ class Scan(Imports):
                     self.scope.groups.add(value.value)
         self.generic_visit(node)
 
-    def called(self, node: ast.Call, name: str) -> None:
-        """What a call says about names: whose function it is, and which names are computed."""
-        parts, base = list[str](), node.func
+    def visit_Subscript(self, node: ast.Subscript) -> None:
+        if self.app and isinstance(node.ctx, ast.Load):
+            self.call_of(node.value, "__getitem__")
+        self.generic_visit(node)
+
+    def visit_Compare(self, node: ast.Compare) -> None:
+        for operator, right in zip(node.ops, node.comparators, strict=True):
+            if self.app and isinstance(operator, (ast.In, ast.NotIn)):
+                self.call_of(right, "__contains__")
+        self.generic_visit(node)
+
+    def call_of(self, base: ast.expr, *method: str) -> None:
+        """Note the call of a function, or of a method of what an expression names."""
+        parts, line = [*method], base.lineno
         while isinstance(base, ast.Attribute):
             parts.append(base.attr)
             base = base.value
         if isinstance(base, ast.Name):
             now = not self.flags & ~MAIN
-            self.scope.calls.add((node.lineno, base.id, ".".join(reversed(parts)), now))
+            self.scope.calls.add((line, base.id, ".".join(reversed(parts)), now))
+
+    def called(self, node: ast.Call, name: str) -> None:
+        """What a call says about names: whose function it is, and which names are computed."""
+        self.call_of(node.func)
         if ((name in REFLECTIVE and not node.args) or name == "getmembers") and self.function != "__dir__":
             self.scope.names.add("*")
         if name in TEXTS and not self.does_without:
