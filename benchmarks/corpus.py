@@ -55,6 +55,8 @@ class Entry:
     name: str
     install: tuple[str, ...]
     memory: int | None
+    cpu_level: str | None  # of a frozen image
+    frozen: str  # why it cannot be frozen, if so
 
     @property
     def script(self) -> Path:
@@ -85,7 +87,14 @@ class Result:
 def entries() -> list[Entry]:
     with CORPUS.open("rb") as file:
         table = tomllib.load(file)
-    return [Entry(n, tuple(t.get("install", (n,))), t.get("memory")) for n, t in sorted(table.items())]
+    return [
+        Entry(n, tuple(t.get("install", (n,))), t.get("memory"), t.get("cpu_level"), t.get("frozen", ""))
+        for n, t in sorted(table.items())
+    ]
+
+
+def freezes(options: argparse.Namespace) -> bool:
+    return "--freeze" in shlex.split(options.build)
 
 
 def environment(entry: Entry, python: str) -> Path:
@@ -151,6 +160,8 @@ def measure(entry: Entry, python: Path, options: argparse.Namespace, state: str)
 def build(entry: Entry, python: Path, options: argparse.Namespace, image: Path, result: Result) -> None:
     start = time.monotonic()
     words = [str(entry.script), "-o", str(image), "--python", str(python), "--json", *shlex.split(options.build)]
+    if entry.cpu_level and freezes(options):
+        words += ["--cpu-level", entry.cpu_level]
     done = subprocess.run(command("build", *words), capture_output=True, text=True, timeout=BUILD_LIMIT)
     result.build_seconds = round(time.monotonic() - start, 1)
     for event in events(done.stdout):
@@ -203,7 +214,7 @@ def run(entry: Entry, options: argparse.Namespace, image: Path, kept: set[str], 
     result.imported = len(kept & seen)
     result.used, result.unused = sorted(kept & seen), sorted(kept - seen)
     # what was imported before a freeze is not said again
-    if status == 0 and (result.imported or "--freeze" in shlex.split(options.build)):
+    if status == 0 and (result.imported or freezes(options)):
         result.status = "pass"
         return
     lines = [t for t in said.splitlines() if t.strip() and not t.startswith("import time:")]
