@@ -305,11 +305,16 @@ def main() -> int:
     if options.report:
         text = corpus_report.page(everything := kept(known, options.label))
         if frozen := kept(known, "-frozen"):
-            text += corpus_report.frozen(frozen, everything)
+            text += corpus_report.frozen(frozen, everything, {e.name: e.frozen for e in known if e.frozen})
         options.report.write_text(text)
-    failed = [r.name for r in results if r.status != "pass"]
-    print(f"{len(results) - len(failed)} of {len(results)} pass" + (f"; not: {', '.join(failed)}" if failed else ""))
-    return 1 if failed else 0
+    expected = {e.name for e in known if e.frozen} if freezes(options) else set()
+    failed = [r.name for r in results if r.status != "pass" and r.name not in expected]
+    wrong = [r.name for r in results if r.status == "pass" and r.name in expected]
+    if wrong:
+        print(f"passes, and was said not to: {', '.join(wrong)}")
+    passed = sum(r.status == "pass" for r in results)
+    print(f"{passed} of {len(results)} pass" + (f"; not: {', '.join(failed)}" if failed else ""))
+    return 1 if failed or wrong else 0
 
 
 if __name__ == "__main__":

@@ -40,20 +40,28 @@ Medians of ours / PyInstaller's: modules {modules:.2f}, size {size:.2f}. Fewer m
 
 FROZEN = """
 ## Frozen
-The same scripts, built with `--freeze` (docs/freeze.md): {passed} of the {count} that were built so pass frozen. *cold*
-and *frozen* are the sizes of the two images in MiB, not compressed.
+The same scripts, built with `--freeze` (docs/freeze.md), all of them in one series:
+
+    python benchmarks/corpus.py --build=--freeze --label=-frozen
+
+**{passed} of {count} pass frozen{but}.** *cold* and *frozen* are the sizes of the two images in MiB, not compressed.
 
 | package | version | cold | frozen | result |
 |---|---|---:|---:|---|
 """
 
 
-def frozen(results: list[Any], cold: list[Any]) -> str:
-    """The table of a series that was built with --freeze, beside the sizes of the cold one."""
+def frozen(results: list[Any], cold: list[Any], reasons: dict[str, str]) -> str:
+    """The table of a series that was built with --freeze, beside the sizes of the cold one. `reasons`: why a package
+    cannot be frozen."""
     sizes = {r.name: mib(r.image) for r in cold if r.image}
-    text = FROZEN.format(passed=sum(r.status == "pass" for r in results), count=len(results))
+    failed = [r.name for r in results if r.status != "pass"]
+    known = [name for name in failed if name in reasons]
+    but = f"; {', '.join(known)} cannot be frozen where the script imports it" if known else ""
+    text = FROZEN.format(passed=len(results) - len(failed), count=len(results), but=but)
     for r in results:
-        cells = [r.name, r.version, sizes.get(r.name, ""), mib(r.image), escape(r.status)]
+        said = escape(r.status) + (f" ({reasons[r.name]})" if r.name in known else "")
+        cells = [r.name, r.version, sizes.get(r.name, ""), mib(r.image) if r.image else "", said]
         text += "| " + " | ".join(cells) + " |\n"
     return text
 
