@@ -27,13 +27,16 @@ def build(
     python: str | None = None,
     *,
     freeze: bool = False,
+    cpu_level: str | None = None,
     warm: str | None = None,
     compression: str | None = None,
 ) -> Image:
     """A Python application as `unikit build` makes it, or a folder with main.c as a program of its own."""
     if isinstance(app, Path) and (app / "main.c").exists():
         return build_program(app, compression)
-    request = pipeline.Request(str(app), python or SYSTEM_PYTHON, freeze=freeze, warm=warm, compress=compression)
+    request = pipeline.Request(
+        str(app), python or SYSTEM_PYTHON, freeze=freeze, cpu_level=cpu_level, warm=warm, compress=compression
+    )
     return pipeline.image_of(request, progress.choose(quiet=True))
 
 

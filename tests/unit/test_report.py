@@ -72,6 +72,14 @@ def test_a_crash_names_module_and_reason() -> None:
     assert "#0" in first and second.endswith("?")
 
 
+def test_an_illegal_instruction_in_a_frozen_guest_may_be_of_a_later_cpu() -> None:
+    event = {"signal": 4, "code": 2, "address": "0x10", "ip": "0x10", "module": "/lib/x.so", "offset": "0x10"}
+    assert len(report.crash(event, MANIFEST)) == 1
+    said = report.crash(event, replace(MANIFEST, frozen="x86-64-v2"))
+    assert "frozen for CPUs of x86-64-v2" in said[1] and "--cpu-level x86-64-v3" in said[1]
+    assert len(report.crash(event, replace(MANIFEST, frozen="x86-64-v3"))) == 1  # there is no later one
+
+
 def test_kernel_frames_have_names_if_the_kernel_is_here(tmp_path: Path) -> None:
     address = KERNEL_VIRTUAL + elf.TEXT + 0x40
     path = elf.write(tmp_path / "kernel", extra=(("panic", address, 32, 2),))

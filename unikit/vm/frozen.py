@@ -42,12 +42,13 @@ HEADROOM = 6  # MiB that a guest needs beside the frozen program: its network bu
 PT_NOTE = 4
 REFUSED = 75  # the status of a guest that could not be frozen (target/freeze.py)
 
-# What a CPU has at each level (x86-64 psABI, "Micro-Architecture Levels"), as options of QEMU's -cpu.
+# What a CPU has at each level (x86-64 psABI, "Micro-Architecture Levels"), as options of QEMU's -cpu. QEMU 7.2 takes
+# CR4.OSXSAVE for a reserved bit where the CPU has XSAVE and none of what came after it.
 _V2 = "qemu64,-svm,+ssse3,+sse4.1,+sse4.2,+popcnt"
 CPUS = {
     "x86-64": "qemu64,-svm,-sse3,-cx16,-lahf_lm",
     "x86-64-v2": _V2,
-    "x86-64-v3": f"{_V2},+xsave,+avx,+avx2,+bmi1,+bmi2,+f16c,+fma,+movbe,+abm",
+    "x86-64-v3": f"{_V2},+xsave,+xsaveopt,+avx,+avx2,+bmi1,+bmi2,+f16c,+fma,+movbe,+abm",
 }
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from unikit.image.manifest import Manifest
 from unikit.native import symbols
+from unikit.settings import CPU_LEVELS
 
 MOST_WORDS = 16  # return addresses of a crash that are shown
 
@@ -120,6 +121,12 @@ def crash(event: Mapping[str, Any], manifest: Manifest) -> list[str]:
     reason = _REASONS.get((name, number(event.get("code"))), "")
     head = f"The application crashed: {name}{f' ({reason})' if reason else ''} at address {address:#x}, in {place}"
     lines = [head, *frames(event.get("frames") or (), manifest)]
+    if name == "SIGILL" and manifest.frozen in CPU_LEVELS[:-1]:
+        later = CPU_LEVELS[CPU_LEVELS.index(manifest.frozen) + 1]
+        lines.append(
+            f"The image was frozen for CPUs of {manifest.frozen}, and what later ones have stays off; build it with "
+            f"--cpu-level {later} if the application needs that."
+        )
     words = list(event.get("stack") or ())[:MOST_WORDS]
     if words:  # programs are compiled without frame pointers: the chain above ends early
         lines += ["return addresses on the stack (some are of calls that ended):", *frames(words, manifest)]
