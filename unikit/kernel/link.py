@@ -83,9 +83,7 @@ def choose(
         components = compile_all(runtime)
     script = _script(sorted({table for component in components for table in component.tables}))
     given = [*re.findall(r"^\s*(\w+) = ", script, re.MULTILINE), *LIBGCC]
-    chosen = select.select(
-        components, linker=given, imports=imports, tracing=tracing, calls=calls, include=include
-    )
+    chosen = select.select(components, linker=given, imports=imports, tracing=tracing, calls=calls, include=include)
     return Plan(chosen, script)
 
 

@@ -18,9 +18,7 @@ import pytest
 from unikit.testing import guest, remote
 
 ROOT = Path(__file__).resolve().parents[3]
-WORKER = (
-    "import sys; from unikit.target import pytest_worker as w; w.PORT, w.SETUP = sys.argv[1:]; sys.exit(w.main())"
-)
+WORKER = "import sys; from unikit.target import pytest_worker as w; w.PORT, w.SETUP = sys.argv[1:]; sys.exit(w.main())"
 
 
 class LocalGuest(guest.Guest):
