@@ -5,8 +5,9 @@
 
 Each suite of tests/apps/suites.toml gets a virtual environment with the package and unikit's pytest plugin, and the
 package's sdist for its tests, both kept below unikit's cache (pip fetches them). The files of a suite run in slices,
-first `pytest`, then `pytest --unikit`; a slice that is done is not run again, so a long suite goes on where it was
-left (--minutes: begin no further slice after that time). The report counts tests by what became of them on both sides.
+first `pytest`, then `pytest --unikit`; what is done on both sides is not run again, so a long suite goes on where it
+was left (--minutes: begin no further slice after that time), and a slice that does not end is run in halves. The report
+counts tests by what became of them on both sides, and says what of a suite is left out.
 Accelerator: as chosen by unikit, named in the report.
 """
 
@@ -44,6 +45,7 @@ SUITES = ROOT / "tests/apps/suites.toml"
 SYSTEM_PYTHON = "/usr/bin/python3"
 ONE_PROCESS = "a unikernel is one process"  # how fork and exec are refused
 LIMIT = 3600  # seconds for a slice on one side
+SIDES = ("host", "guest")
 
 
 class Suite:
@@ -108,14 +110,37 @@ class Suite:
             base = Path(output([str(self.program), "-c", code + "print(pathlib.Path(m.__path__[0]))"]))
         ignored = {base / name for name in self.table.get("ignore", ())}
         found = [path for pattern in self.table["tests"] for path in sorted(base.glob(pattern)) if path not in ignored]
-        return [str(path.relative_to(self.where)) if path.is_relative_to(self.where) else str(path) for path in found]
+        names = (path.relative_to(self.where) if path.is_relative_to(self.where) else path for path in found)
+        return list(dict.fromkeys(map(str, names)))
 
-    def slices(self) -> list[list[str]]:
-        files, size = self.files(), self.table.get("slice", 10)
+    def done(self) -> list[list[str]]:
+        """The slices that have results on both sides, whatever the size of slices was then; no file twice."""
+        files, found = set(self.files()), []
+        for path in sorted(self.folder.glob("*.guest.json"), key=lambda path: -path.stat().st_mtime):
+            covered: list[str] = json.loads(path.read_text())["files"]
+            own = all(self.result(covered, side).exists() for side in SIDES) and path == self.result(covered, "guest")
+            if own and files.issuperset(covered):
+                found.append(covered)
+                files -= set(covered)
+        return found
+
+    def slices(self, again: bool = False) -> list[list[str]]:
+        """The files, in slices, that have no results yet (`again`: or have)."""
+        gone = set() if again else {file for files in self.done() for file in files}
+        files, size = [file for file in self.files() if file not in gone], self.table.get("slice", 10)
         return [files[i : i + size] for i in range(0, len(files), size)]
 
     def result(self, files: list[str], side: str) -> Path:
         return self.folder / f"{digest(files, self.table.get('arguments', []))[:12]}.{side}.json"
+
+    def run(self, files: list[str], fresh: bool) -> None:
+        """A slice on both sides; in halves where that does not end."""
+        for side in SIDES:
+            if (fresh or not self.result(files, side).exists()) and not self.run_on(side, files) and len(files) > 1:
+                middle = len(files) // 2
+                self.run(files[:middle], fresh)
+                self.run(files[middle:], fresh)
+                return
 
     def addressed(self, host: str, port: int) -> tuple[list[str], dict[str, str]]:
         """The arguments and the environment that say where the server is, which differs between the sides."""
@@ -124,8 +149,8 @@ class Suite:
         settings = {key: text.format(host=host, port=port) for key, text in table.get("environment", {}).items()}
         return arguments, settings
 
-    def run(self, files: list[str], side: str) -> None:
-        """One slice on one side; what became of each test is kept."""
+    def run_on(self, side: str, files: list[str]) -> bool:
+        """One slice on one side; what became of each test is kept. False: pytest did not come to its end."""
         junit = self.folder / f"{side}.xml"
         junit.unlink(missing_ok=True)
         command = [
@@ -149,6 +174,8 @@ class Suite:
             if side == "guest":
                 arguments, settings = self.addressed(HOST, port)
                 command += ["--unikit", "--unikit-timeout", "900"]
+                if "memory" in self.table:
+                    command += ["--unikit-memory", self.table["memory"]]
                 command += [f"--unikit-argument={argument}" for argument in arguments]
                 command += [f"--unikit-env={key}={value}" for key, value in settings.items()]
             start = time.monotonic()
@@ -161,18 +188,20 @@ class Suite:
                     )
         if not junit.exists():
             print(f"{self.name}: no result on the {side}: {files}; see {self.folder / side}.log", flush=True)
-            return
+            return False
         value = {"files": files, "seconds": round(time.monotonic() - start), "tests": outcomes(junit)}
         cache.store(self.result(files, side), json.dumps(value).encode())
         print(
             f"{self.name} {side}: {len(files)} files, {dict(Counter(o for o, _ in value['tests'].values()))}",
             flush=True,
         )
+        return True
 
 
 def outcomes(junit: Path) -> dict[str, tuple[str, str]]:
-    """Test -> outcome and the first line of its message."""
-    found = {}
+    """Test -> outcome and the first line of its message; the worst of a test that is reported in parts (subtests, an
+    error after a failure)."""
+    found: dict[str, tuple[str, str]] = {}
     for case in ET.parse(junit).getroot().iter("testcase"):
         outcome, message = "passed", ""
         for part in case:
@@ -181,7 +210,9 @@ def outcomes(junit: Path) -> dict[str, tuple[str, str]]:
                 message = (part.get("message") or part.text or "").strip()[:300]
                 if outcome == "failed":
                     break
-        found[f"{case.get('classname')}::{case.get('name')}"] = (outcome, message)
+        test = f"{case.get('classname')}::{case.get('name')}"
+        if found.get(test, ("", ""))[0] != "failed":
+            found[test] = (outcome, message)
     return found
 
 
@@ -212,10 +243,11 @@ def report(suites: list[Suite]) -> str:
         "",
         "The packages' own tests by `benchmarks/suites.py`: the same files, environment and arguments with `pytest`",
         "on the host and with `pytest --unikit` in a guest (TCG). Agreement is the share of what passes on the host",
-        "that passes in the guest; slices say how much of a suite was run. Tests that cannot pass in a guest,",
-        "because they start another process, are listed and not counted.",
+        "that passes in the guest; files say how much of a suite was run. Tests that cannot pass in a guest,",
+        "because they start another process, are listed and not counted (excluded). What was run on neither side is",
+        "listed as left out.",
         "",
-        "| suite | tests | host: passed, failed, skipped | guest: the same | excluded | agreement | slices |",
+        "| suite | tests | host: passed, failed, skipped | guest: the same | excluded | agreement | files |",
         "|---|---|---|---|---|---|---|",
     ]
     details: list[str] = []
@@ -226,6 +258,7 @@ def report(suites: list[Suite]) -> str:
         if "| 0 of " in row:
             continue
         lines.append(row)
+        differences = [f"- left out: {item['what']}: {item['reason']}" for item in suite.table.get("omit", ())] + differences
         if differences:
             details += ["", f"## {suite.name} {suite.table['version']}", "", *differences]
     return "\n".join([*lines, *details]) + "\n"
@@ -235,13 +268,10 @@ def compare(suite: Suite) -> tuple[str, list[str]]:
     excluded = [(re.compile(item["tests"]), item["reason"]) for item in suite.table.get("exclude", ())]
     host: dict[str, Any] = {}
     guest: dict[str, Any] = {}
-    done, slices = 0, suite.slices()
-    for files in slices:
-        both = [suite.result(files, side) for side in ("host", "guest")]
-        if all(path.exists() for path in both):
-            done += 1
-            host.update(json.loads(both[0].read_text())["tests"])
-            guest.update(json.loads(both[1].read_text())["tests"])
+    done = suite.done()
+    for files in done:
+        host.update(json.loads(suite.result(files, "host").read_text())["tests"])
+        guest.update(json.loads(suite.result(files, "guest").read_text())["tests"])
     passed = [test for test, (outcome, _) in host.items() if outcome == "passed"]
     lost = [test for test in passed if guest.get(test, ("absent", ""))[0] != "passed"]
     why = {test: next((reason for pattern, reason in excluded if pattern.search(test)), "") for test in lost}
@@ -260,7 +290,7 @@ def compare(suite: Suite) -> tuple[str, list[str]]:
     row = (
         f"| {suite.name} {suite.table['version']} | {len(host)} | {counts(host)} | {counts(guest)} | {excluded_count} "
     )
-    row += f"| {share} | {done} of {len(slices)} |"
+    row += f"| {share} | {sum(map(len, done))} of {len(suite.files())} |"
     reasons: dict[str, list[str]] = {}
     for test, reason in why.items():
         reasons.setdefault(reason, []).append(f"`{test.rpartition('::')[2].partition('[')[0]}`")
@@ -295,12 +325,10 @@ def main() -> None:
     for name in chosen.names or tables:
         suite = Suite(name, tables[name], chosen.python)
         suite.prepare()
-        for files in [] if chosen.setup else suite.slices():
-            for side in ("host", "guest"):
-                if chosen.minutes and time.monotonic() - start > 60 * chosen.minutes:
-                    return
-                if chosen.fresh or not suite.result(files, side).exists():
-                    suite.run(files, side)
+        for files in [] if chosen.setup else suite.slices(chosen.fresh):
+            if chosen.minutes and time.monotonic() - start > 60 * chosen.minutes:
+                return
+            suite.run(files, chosen.fresh)
 
 
 if __name__ == "__main__":
