@@ -189,7 +189,7 @@ class Suite:
         if not junit.exists():
             print(f"{self.name}: no result on the {side}: {files}; see {self.folder / side}.log", flush=True)
             return False
-        value = {"files": files, "seconds": round(time.monotonic() - start), "tests": outcomes(junit)}
+        value: dict[str, Any] = {"files": files, "seconds": round(time.monotonic() - start), "tests": outcomes(junit)}
         cache.store(self.result(files, side), json.dumps(value).encode())
         print(
             f"{self.name} {side}: {len(files)} files, {dict(Counter(o for o, _ in value['tests'].values()))}",
@@ -258,7 +258,8 @@ def report(suites: list[Suite]) -> str:
         if "| 0 of " in row:
             continue
         lines.append(row)
-        differences = [f"- left out: {item['what']}: {item['reason']}" for item in suite.table.get("omit", ())] + differences
+        left_out = [f"- left out: {item['what']}: {item['reason']}" for item in suite.table.get("omit", ())]
+        differences = left_out + differences
         if differences:
             details += ["", f"## {suite.name} {suite.table['version']}", "", *differences]
     return "\n".join([*lines, *details]) + "\n"

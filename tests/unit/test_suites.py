@@ -26,6 +26,7 @@ JUNIT = """<testsuites><testsuite>
 <testcase classname="t" name="bad"><failure message="assert 1 == 2&#10;more">text</failure></testcase>
 <testcase classname="t" name="torn"><error message="no teardown"/></testcase>
 <testcase classname="t" name="not"><skipped message="why"/></testcase>
+<testcase classname="t" name="bad"/>
 </testsuite></testsuites>"""
 
 
@@ -48,7 +49,7 @@ def test_differences_are_named_and_exclusions_are_not_counted(
     }  # fmt: skip
     suite = suites.Suite("p", table, "python")
     suite.folder.mkdir(parents=True)
-    monkeypatch.setattr(suite, "slices", lambda: [["a"], ["b"]])
+    monkeypatch.setattr(suite, "files", lambda: ["a", "b"])
     host = {"t::a": ["passed", ""], "t::b": ["passed", ""], "t::forks": ["passed", ""], "t::gone": ["passed", ""]}
     host |= {"t::runs": ["passed", ""]}
     host |= {"t::broken": ["failed", "here too"], "t::s": ["skipped", ""]}
@@ -56,8 +57,9 @@ def test_differences_are_named_and_exclusions_are_not_counted(
     guest["t::runs"] = ["failed", "OSError: [Errno 38] a unikernel is one process and starts no other"]
     del guest["t::gone"]
     for side, tests in (("host", host), ("guest", guest)):
-        suite.result(["a"], side).write_text(json.dumps({"tests": tests}))
-    suite.result(["b"], "host").write_text(json.dumps({"tests": {"t::later": ["passed", ""]}}))  # one side alone
+        suite.result(["a"], side).write_text(json.dumps({"files": ["a"], "tests": tests}))
+    later = {"files": ["b"], "tests": {"t::later": ["passed", ""]}}
+    suite.result(["b"], "host").write_text(json.dumps(later))  # one side alone
     row, differences = suites.compare(suite)
     assert row == "| p 1 | 7 | 5, 1, 1 | 1, 4, 1 | 2 | 33.33 % | 1 of 2 |"
     assert differences == [
@@ -66,6 +68,41 @@ def test_differences_are_named_and_exclusions_are_not_counted(
         "- `t::b` failed: no luck",
         "- `t::gone` absent: ",
     ]
+
+
+def test_results_outlive_the_size_of_slices(suites: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UNIKIT_CACHE", str(tmp_path))
+    suite = suites.Suite("p", {"package": "p", "version": "1", "needs": [], "slice": 2}, "python")
+    suite.folder.mkdir(parents=True)
+    monkeypatch.setattr(suite, "files", lambda: ["a", "b", "c", "d", "e"])
+    for files, sides in ((["b", "c"], ("host", "guest")), (["d"], ("host",)), (["gone"], ("host", "guest"))):
+        for side in sides:
+            suite.result(files, side).write_text(json.dumps({"files": files, "tests": {}}))
+    assert suite.done() == [["b", "c"]]
+    assert suite.slices() == [["a", "d"], ["e"]]
+    assert suite.slices(again=True) == [["a", "b"], ["c", "d"], ["e"]]
+    suite.table["arguments"] = ["-m", "other"]
+    assert suite.done() == []
+
+
+def test_a_slice_that_does_not_end_is_run_in_halves(
+    suites: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("UNIKIT_CACHE", str(tmp_path))
+    suite = suites.Suite("p", {"package": "p", "version": "1", "needs": []}, "python")
+    ran = []
+
+    def run_on(side: str, files: list[str]) -> bool:
+        ran.append((side, *files))
+        return side == "host" or "slow" not in files
+
+    monkeypatch.setattr(suite, "run_on", run_on)
+    suite.run(["a", "slow", "b"], fresh=False)
+    assert ran == [
+        ("host", "a", "slow", "b"), ("guest", "a", "slow", "b"), ("host", "a"), ("guest", "a"),
+        ("host", "slow", "b"), ("guest", "slow", "b"), ("host", "slow"), ("guest", "slow"),
+        ("host", "b"), ("guest", "b"),
+    ]  # fmt: skip
 
 
 def test_each_side_is_told_where_the_server_is(suites: Any) -> None:
