@@ -19,6 +19,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tarfile
@@ -322,6 +323,8 @@ def main() -> None:
     if chosen.report:
         chosen.report.write_text(report([Suite(name, table, chosen.python) for name, table in tables.items()]))
         return
+    for number in (signal.SIGINT, signal.SIGQUIT):  # a shell's background job ignores them, and tests send them
+        signal.signal(number, signal.default_int_handler)
     start = time.monotonic()
     for name in chosen.names or tables:
         suite = Suite(name, tables[name], chosen.python)

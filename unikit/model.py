@@ -122,6 +122,7 @@ class Start:
     paths: tuple[str, ...]  # what takes the place of sys.path[0]
     module: str | None = None  # `-m`: the full name of the module, PACKAGE.__main__ for a package
     processes: bool = False  # whether the image holds what `subprocess` goes through
+    uvloop: bool = False  # whether it holds uvloop, whose processes do not go there
     freeze: bool = False  # the main module is frozen where it begins its work (target/freeze_point.py)
     led: bool = False  # the host tells it what to do, over a channel (target/pytest_worker.py)
 

@@ -20,7 +20,7 @@ STEADY = ("fairness", "time_passes")
 # Those whose end is not a plain 0 have tests of their own below.
 SPECIAL = {
     *("app_channel", "uncaught", "exit_status", "crash", "memory_error", "writable_code", "missing_call"),
-    *("report_words", "one_process", "host_folder", "suspended", "surroundings", *STEADY),
+    *("report_words", "one_process", "one_process_uvloop", "host_folder", "suspended", "surroundings", *STEADY),
 }
 PROGRAMS = sorted(f.name for f in HERE.iterdir() if any(f.glob("main.*")) and f.name not in SPECIAL)
 
@@ -88,6 +88,11 @@ def test_what_starts_a_process_says_why_it_cannot() -> None:
     assert result.status == 0, result.console
     assert {m["name"] for m in result.log.missing} >= {"fork", "execve"}, result.log.missing
     assert "echo lost: not run: a unikernel is one process" in result.log.stderr
+
+
+def test_a_loop_that_starts_processes_by_itself_says_why_it_cannot() -> None:
+    result = run(app("one_process_uvloop"), python=sys.executable)
+    assert result.status == 0, result.console
 
 
 def test_a_program_and_its_surroundings() -> None:

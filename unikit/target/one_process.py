@@ -2,13 +2,15 @@
 
 The kernel answers ENOSYS, and strerror(3) has no better words for that than "Function not implemented". So the few
 functions that lead there give their OSError words of their own. Nothing else changes: arguments are checked as ever,
-and the number stays. `processes`: whether the image holds `_posixsubprocess`, through which `subprocess` goes.
+and the number stays. `processes`: whether the image holds `_posixsubprocess`, through which `subprocess` goes;
+`uvloop`: whether it holds uvloop, whose processes libuv starts.
 Annotations are not evaluated (compile.py compiles it so): a guest need not have `__future__`.
 """
 
 import errno
 import os
 import posix
+import sys
 
 TYPE_CHECKING = False  # as in the module typing, which the guest need not have
 if TYPE_CHECKING:
@@ -16,8 +18,16 @@ if TYPE_CHECKING:
     from typing import Any
 
 processes: bool
+uvloop: bool
 
 WORDS = "a unikernel is one process and starts no other: use threads or asyncio in it, or run more guests"
+
+
+def worded(error: OSError) -> OSError:
+    if error.errno != errno.ENOSYS:
+        return error
+    names = () if error.filename is None else (error.filename,)
+    return OSError(errno.ENOSYS, WORDS, *names)
 
 
 def spoken(call: Callable[..., Any]) -> Callable[..., Any]:
@@ -25,10 +35,7 @@ def spoken(call: Callable[..., Any]) -> Callable[..., Any]:
         try:
             return call(*arguments, **named)
         except OSError as error:
-            if error.errno != errno.ENOSYS:
-                raise
-            names = () if error.filename is None else (error.filename,)
-            raise OSError(errno.ENOSYS, WORDS, *names) from None
+            raise worded(error) from None
 
     attempt.__name__, attempt.__qualname__, attempt.__doc__ = call.__name__, call.__name__, call.__doc__
     attempt.__wrapped__ = call  # type: ignore[attr-defined]  # inspect.signature() goes by it
@@ -58,3 +65,43 @@ if processes:  # noqa: F821 - declared above
     import _posixsubprocess as module
 
     module.fork_exec = spoken(module.fork_exec)
+
+
+def awaited(call: Callable[..., Any]) -> Callable[..., Any]:
+    """`spoken` for a method that is a coroutine."""
+
+    async def attempt(*arguments: Any, **named: Any) -> Any:
+        try:
+            return await call(*arguments, **named)
+        except OSError as error:
+            raise worded(error) from None
+
+    attempt.__name__, attempt.__qualname__, attempt.__doc__ = call.__name__, call.__qualname__, call.__doc__
+    attempt.__wrapped__ = call  # type: ignore[attr-defined]
+    return attempt
+
+
+class Uvloop:
+    """Stands in front of the import system until uvloop is imported, and then sees to its loop."""
+
+    @staticmethod
+    def find_spec(name: str, path: Any = None, target: Any = None) -> Any:
+        if name != "uvloop":
+            return None
+        sys.meta_path.remove(Uvloop)
+        spec: Any = next(filter(None, (finder.find_spec(name, path, target) for finder in sys.meta_path)), None)
+        if spec is not None and spec.loader is not None:
+            usual = spec.loader.exec_module
+
+            def exec_module(module: Any) -> None:
+                del spec.loader.exec_module
+                usual(module)
+                for method in ("subprocess_exec", "subprocess_shell"):
+                    setattr(module.Loop, method, awaited(getattr(module.Loop, method)))
+
+            spec.loader.exec_module = exec_module
+        return spec
+
+
+if uvloop:  # noqa: F821 - declared above
+    sys.meta_path.insert(0, Uvloop)
