@@ -19,16 +19,9 @@ static long link_at(int from_fd, const char __user *from_path, int to_fd, const 
         return error;
     error = walk_at(&to, to_fd, to_path, WALK_PARENT);
     if (!error) {
-        if (!from.node)
-            error = -EXDEV;
-        else if (to.node || to.file)
-            error = -EEXIST;
-        else if (to.slash)
-            error = -ENOENT;
-        else if (node_is_directory(from.node))
-            error = -EPERM;
-        else
-            error = to.directory->ops->link
+        error = from.node ? walk_free(&to, false) : -EXDEV;
+        if (!error)
+            error = to.directory->ops->link && !node_is_directory(from.node)
                         ? to.directory->ops->link(to.directory, to.name, to.length, from.node)
                         : -EPERM;
         if (!error) {
@@ -62,11 +55,8 @@ static long symlink_at(const char __user *target, int dirfd, const char __user *
     int error = walk_at(&w, dirfd, path, WALK_PARENT);
     if (error)
         return error;
-    if (w.node || w.file)
-        error = -EEXIST;
-    else if (w.slash)
-        error = -ENOENT;
-    else
+    error = walk_free(&w, false);
+    if (!error)
         error = w.directory->ops->symlink
                     ? w.directory->ops->symlink(w.directory, w.name, w.length, text, &w.node)
                     : -EPERM;

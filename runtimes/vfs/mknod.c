@@ -1,6 +1,5 @@
 /* mknod.c - mknod(2), mknodat(2): files, fifos, devices, names of sockets. */
 #include <linux/fcntl.h>
-#include <linux/inotify.h>
 
 #include "path.h"
 
@@ -27,16 +26,7 @@ static long mknod_at(int dirfd, const char __user *path, uint32_t mode, uint32_t
     int error = walk_at(&w, dirfd, path, WALK_PARENT);
     if (error)
         return error;
-    if (w.node || w.file)
-        error = -EEXIST;
-    else if (w.slash)
-        error = -ENOENT;
-    else if (!w.directory->ops->create)
-        error = -EPERM;
-    else
-        error = w.directory->ops->create(w.directory, w.name, w.length, mode & ~path_umask, device, &w.node);
-    if (!error)
-        node_event(w.directory, IN_CREATE, 0, w.name, w.length);
+    error = walk_create(&w, mode, device);
     walk_done(&w);
     return error;
 }

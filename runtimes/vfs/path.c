@@ -2,6 +2,8 @@
  *
  * Every step holds a reference to the node it stands on, so a step may make and forget nodes. A link's target
  * and the rest of the path become a new text; at most 40 links are followed (ELOOP), so every walk ends. */
+#include <linux/inotify.h>
+
 #include "memory.h"
 #include "path.h"
 
@@ -267,6 +269,27 @@ int path_find(const char *path, bool follow, struct node **node)
     return error;
 }
 
+int walk_free(const struct walk *w, bool for_directory)
+{
+    if (w->node || w->file)
+        return -EEXIST;
+    return w->slash && !for_directory ? -ENOENT : 0;
+}
+
+int walk_create(struct walk *w, uint32_t mode, uint32_t rdev)
+{
+    struct node *d = w->directory;
+    bool is_directory = (mode & NODE_TYPE) == NODE_DIRECTORY;
+    int error = walk_free(w, is_directory);
+
+    if (!error)
+        error = d->ops->create ? d->ops->create(d, w->name, w->length, mode & ~path_umask, rdev, &w->node)
+                               : -EPERM;
+    if (!error)
+        node_event(d, IN_CREATE | (is_directory ? IN_ISDIR : 0), 0, w->name, w->length);
+    return error;
+}
+
 int path_make(const char *path, uint32_t mode, uint32_t rdev, struct node **node)
 {
     struct walk w;
@@ -274,14 +297,9 @@ int path_make(const char *path, uint32_t mode, uint32_t rdev, struct node **node
 
     if (error)
         return error;
-    if (w.node || w.file)
-        error = -EEXIST;
-    else if (w.slash)
-        error = -ENOENT;
-    else if (!w.directory->ops->create)
-        error = -EPERM;
-    else
-        error = w.directory->ops->create(w.directory, w.name, w.length, mode & ~path_umask, rdev, node);
+    error = walk_create(&w, mode, rdev);
+    if (!error)
+        *node = node_get(w.node);
     walk_done(&w);
     return error;
 }

@@ -32,6 +32,11 @@ struct walk {
 /* From `start` (of relative paths) along `path`. 0 or -errno; on an error nothing is held. */
 int walk(struct walk *, struct node *start, const char *path, unsigned flags);
 void walk_done(struct walk *);
+/* May something new get the name that was walked to (WALK_PARENT)? 0, -EEXIST, or -ENOENT: the path ends in a
+ * slash, and that is for directories. */
+int walk_free(const struct walk *, bool for_directory);
+/* Makes a node of that name; the umask is applied. 0 or -errno. */
+int walk_create(struct walk *, uint32_t mode, uint32_t rdev);
 
 /* Something happened to what the walk found: the node and its directory hear of it. */
 static inline void walk_event(const struct walk *w, unsigned event)

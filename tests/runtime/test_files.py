@@ -6,6 +6,7 @@ import ctypes
 import errno
 import os
 import random
+import socket
 import struct
 import subprocess
 from collections.abc import Callable, Iterator
@@ -70,6 +71,7 @@ long sys_inotify_add_watch(int, const char *, unsigned);
 long sys_inotify_rm_watch(int, int);
 long sys_fchmodat(int, const char *, unsigned);
 int page_of(int fd, uint64_t index, int write, void **page);
+int name_socket(const char *path);
 void page_put(void *);
 """
 
@@ -100,6 +102,14 @@ int page_of(int fd, uint64_t index, int write, void **page)
 {
     struct file *f = fd_peek(fd);
     return f ? f->ops->page(f, index, write, page) : -1;
+}
+int name_socket(const char *path)
+{
+    struct node *n;
+    int error = path_make(path, NODE_SOCKET | 0777, 0, &n);
+    if (!error)
+        node_put(n);
+    return error;
 }
 """
 
@@ -715,6 +725,10 @@ def test_watches_tell_what_linux_tells(both: tuple[Guest, Host]) -> None:
     library.sys_mkdirat(at, b"/keep/w/d", 0o755), os.mkdir(host._at("/keep/w/d"))
     library.sys_unlinkat(at, b"/keep/w/d", 0x200), os.rmdir(host._at("/keep/w/d"))
     library.sys_unlinkat(at, b"/keep/w/g", 0), os.unlink(host._at("/keep/w/g"))
+    with socket.socket(socket.AF_UNIX) as named:
+        named.bind(str(host._at("/keep/w/s")))
+    assert library.name_socket(b"/keep/w/s") == 0 and library.name_socket(b"/keep/w/s") == -errno.EEXIST
+    library.sys_unlinkat(at, b"/keep/w/s", 0), os.unlink(host._at("/keep/w/s"))
     assert library.sys_inotify_rm_watch(mine, 2) == libc.inotify_rm_watch(other, 2) == 0
     told, expected = guest.read(mine, 65536), host.read(other, 65536)
     assert isinstance(told, bytes) and isinstance(expected, bytes)
