@@ -76,6 +76,9 @@ static inline struct file *file_get(struct file *f)
     return f;
 }
 void file_put(struct file *);
+/* For `seek`: the position alone, SEEK_SET and SEEK_CUR; and the end of every other: `offset` from `base`. */
+int64_t file_seek_plain(struct file *, int64_t offset, int whence);
+int64_t file_seek_from(struct file *, int64_t base, int64_t offset);
 
 /* ---- descriptors (vfs/descriptors.c) */
 /* The file behind fd with a reference taken, or NULL (EBADF). */

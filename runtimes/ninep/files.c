@@ -183,11 +183,10 @@ static int clear_remains(struct ninep_node *n, const struct ninep_file *f, uint6
 }
 
 /* Where an append begins. */
-static int find_end(struct ninep_node *n, const struct ninep_file *f, uint64_t *pos)
+static int find_end(struct ninep_node *n, uint64_t *pos)
 {
     int error = ninep_refresh(&n->node);
 
-    (void)f;
     *pos = n->node.size;
     return error;
 }
@@ -216,7 +215,7 @@ static ssize_t file_write(struct file *file, struct io *io, uint64_t *pos)
     void *buffer = buffer_new(n->session, io->left, &room, &order);
     moved = buffer ? 0 : -ENOMEM;
     if (!moved && file->flags & O_APPEND)
-        moved = find_end(n, f, pos);
+        moved = find_end(n, pos);
     if (!moved && *pos > INT64_MAX - io->left)
         moved = -EFBIG;
     if (!moved && n->detached && *pos > n->node.size)
@@ -270,12 +269,7 @@ static int64_t file_seek(struct file *file, int64_t offset, int whence)
     default:
         return -EINVAL;
     }
-    if (__builtin_add_overflow(base, offset, &offset))
-        return -EOVERFLOW;
-    if (offset < 0)
-        return -EINVAL;
-    file->pos = (uint64_t)offset;
-    return offset;
+    return file_seek_from(file, base, offset);
 }
 
 static int file_sync(struct file *file)
@@ -377,27 +371,8 @@ static int list(struct file *file, struct io *io)
     return io->left < before ? (int)(before - io->left) : error;
 }
 
-static int64_t directory_seek(struct file *file, int64_t offset, int whence)
-{
-    if (whence == SEEK_CUR)
-        offset += (int64_t)file->pos;
-    else if (whence != SEEK_SET)
-        return -EINVAL;
-    if (offset < 0)
-        return -EINVAL;
-    file->pos = (uint64_t)offset;
-    return offset;
-}
-
-static ssize_t directory_read(struct file *file, struct io *io, uint64_t *pos)
-{
-    (void)file, (void)io, (void)pos;
-    return -EISDIR;
-}
-
 const struct file_ops ninep_directory_ops = {
-    .read = directory_read,
-    .seek = directory_seek,
+    .seek = file_seek_plain,
     .getdents = list,
     .sync = file_sync,
     .release = release,

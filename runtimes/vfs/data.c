@@ -393,12 +393,7 @@ static int64_t data_seek(struct file *file, int64_t offset, int whence)
     default:
         return -EINVAL;
     }
-    if (__builtin_add_overflow(base, offset, &offset))
-        return -EOVERFLOW;
-    if (offset < 0)
-        return -EINVAL;
-    file->pos = (uint64_t)offset;
-    return offset;
+    return file_seek_from(file, base, offset);
 }
 
 static int data_sync(struct file *file)

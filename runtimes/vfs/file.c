@@ -1,5 +1,6 @@
 /* file.c - open files: made, counted, released. */
 #include <asm/fcntl.h>
+#include <linux/fs.h>
 #include <linux/inotify.h>
 
 #include "file.h"
@@ -41,4 +42,21 @@ void file_put(struct file *f)
         node_put(f->node);
     kfree(f->path);
     kfree(f);
+}
+
+int64_t file_seek_from(struct file *f, int64_t base, int64_t offset)
+{
+    if (__builtin_add_overflow(base, offset, &offset))
+        return -EOVERFLOW;
+    if (offset < 0)
+        return -EINVAL;
+    f->pos = (uint64_t)offset;
+    return offset;
+}
+
+int64_t file_seek_plain(struct file *f, int64_t offset, int whence)
+{
+    if (whence != SEEK_SET && whence != SEEK_CUR)
+        return -EINVAL;
+    return file_seek_from(f, whence == SEEK_CUR ? (int64_t)f->pos : 0, offset);
 }

@@ -110,13 +110,10 @@ static int info_getdents(struct file *file, struct io *io)
     return proc_list_numbers(file, io, 8, next);
 }
 
-static int64_t seek(struct file *file, int64_t offset, int whence)
-{
-    return tree_directory_file_ops.seek(file, offset, whence);
-}
-
-static const struct file_ops fd_file_ops = {.seek = seek, .getdents = fd_getdents, .kind = "directory"};
-static const struct file_ops info_file_ops = {.seek = seek, .getdents = info_getdents, .kind = "directory"};
+static const struct file_ops fd_file_ops = {
+    .seek = file_seek_plain, .getdents = fd_getdents, .kind = "directory"};
+static const struct file_ops info_file_ops = {
+    .seek = file_seek_plain, .getdents = info_getdents, .kind = "directory"};
 
 static int fd_open(struct node *n, struct file *file)
 {

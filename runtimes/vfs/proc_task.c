@@ -187,13 +187,8 @@ static int task_files_getdents(struct file *file, struct io *io)
     return result == 0 ? -EINVAL : min(result, 0);
 }
 
-static int64_t seek(struct file *file, int64_t offset, int whence)
-{
-    return tree_directory_file_ops.seek(file, offset, whence);
-}
-
 static const struct file_ops task_files_ops = {
-    .seek = seek, .getdents = task_files_getdents, .kind = "directory"};
+    .seek = file_seek_plain, .getdents = task_files_getdents, .kind = "directory"};
 
 static int task_open(struct node *n, struct file *file)
 {
@@ -248,7 +243,8 @@ static int tasks_getdents(struct file *file, struct io *io)
     return proc_list_numbers(file, io, 4, next_tid);
 }
 
-static const struct file_ops tasks_file_ops = {.seek = seek, .getdents = tasks_getdents, .kind = "directory"};
+static const struct file_ops tasks_file_ops = {
+    .seek = file_seek_plain, .getdents = tasks_getdents, .kind = "directory"};
 
 static int tasks_open(struct node *n, struct file *file)
 {

@@ -17,7 +17,7 @@ static long read_into(int fd, struct io *io, const int64_t *at)
     if (!file_readable(f))
         n = -EBADF;
     else if (!f->ops->read)
-        n = -EINVAL;
+        n = f->node && node_is_directory(f->node) ? -EISDIR : -EINVAL;
     else if (!at)
         n = f->ops->read(f, io, file_position(f));
     else if (!f->ops->seek)

@@ -83,18 +83,6 @@ static ssize_t text_read(struct file *file, struct io *io, uint64_t *pos)
     return n;
 }
 
-static int64_t text_seek(struct file *file, int64_t offset, int whence)
-{
-    if (whence == 1)
-        offset += (int64_t)file->pos;
-    else if (whence != 0)
-        return -EINVAL;
-    if (offset < 0)
-        return -EINVAL;
-    file->pos = (uint64_t)offset;
-    return offset;
-}
-
 static void text_close(struct file *file)
 {
     struct text_sink *sink = file->data;
@@ -105,7 +93,7 @@ static void text_close(struct file *file)
 
 static const struct file_ops text_file_ops = {
     .read = text_read,
-    .seek = text_seek,
+    .seek = file_seek_plain,
     .release = text_close,
     .kind = "text",
 };

@@ -92,27 +92,8 @@ int tree_getdents(struct file *file, struct io *io)
     return error == 0 ? -EINVAL : min(error, 0); /* EINVAL: not even one fits */
 }
 
-static int64_t directory_seek(struct file *file, int64_t offset, int whence)
-{
-    if (whence == 1)
-        offset += (int64_t)file->pos;
-    else if (whence != 0)
-        return -EINVAL;
-    if (offset < 0)
-        return -EINVAL;
-    file->pos = (uint64_t)offset;
-    return offset;
-}
-
-static ssize_t directory_read(struct file *file, struct io *io, uint64_t *pos)
-{
-    (void)file, (void)io, (void)pos;
-    return -EISDIR;
-}
-
 const struct file_ops tree_directory_file_ops = {
-    .read = directory_read,
-    .seek = directory_seek,
+    .seek = file_seek_plain,
     .getdents = tree_getdents,
     .kind = "directory",
 };

@@ -21,6 +21,13 @@ assert os.path.samefile("/proc/self/fd/0", "/dev/stdin") or os.environ.get("ON_L
 assert os.listdir("/proc/self/task") == [str(os.getpid())]
 fd = os.open("/tmp", os.O_RDONLY)
 assert str(fd) in os.listdir("/proc/self/fd") and os.readlink(f"/proc/self/fd/{fd}") == "/tmp"
+for name in ("/proc/self/fd", "/proc/self/task", "/proc/self", "/tmp"):
+    directory = os.open(name, os.O_RDONLY)
+    try:
+        os.read(directory, 1)
+        raise AssertionError(name)
+    except IsADirectoryError:
+        os.close(directory)
 assert open("/proc/self/cmdline", "rb").read().split(b"\0")[0]
 assert open("/sys/devices/system/cpu/online").read().strip().startswith("0")
 assert os.cpu_count() == len(os.sched_getaffinity(0)) or os.environ.get("ON_LINUX")
