@@ -87,6 +87,8 @@ struct file *fd_get(int fd);
  * (reference dropped). */
 int fd_install(struct file *, int from, bool cloexec);
 int fd_close(int fd);
+/* Descriptors for both, stored at `user`: 0, or -errno, and both references are dropped (vfs/pair.c). */
+int fd_install_pair(struct file *const pair[2], bool cloexec, int __user *user);
 
 /* ---- polling (vfs/poll.c) */
 struct poller {

@@ -133,6 +133,14 @@ ssize_t datagram_receive(struct file *file, struct socket_message *m)
     }
 }
 
+void datagram_apply(const struct inet_socket *inet, struct ip_pcb *pcb)
+{
+    pcb->so_options = (u8_t)(SOF_REUSEADDR | (inet->broadcast ? SOF_BROADCAST : 0));
+    pcb->tos = inet->tos;
+    pcb->ttl = inet->ttl;
+    pcb->netif_idx = inet->interface;
+}
+
 unsigned datagram_poll(struct file *file, struct poller *poller)
 {
     struct datagram_socket *s = datagram_of(file);

@@ -93,6 +93,13 @@ int inet_wait(struct inet_socket *, unsigned events, uint64_t deadline);
 /* lwIP's err_t as -errno. */
 int inet_errno(err_t);
 
+/* What the tables of all internet sockets' operations say alike. */
+#define INET_SOCKET_OPS                                                                                      \
+    .bind = inet_bind, .connect = inet_connect, .name = inet_name, .set_option = inet_set_option,            \
+    .get_option = inet_get_option
+#define INET_FILE_OPS                                                                                        \
+    .read = socket_read, .write = socket_write, .ioctl = inet_ioctl, .stat = inet_stat, .kind = "socket"
+
 /* address.c: struct sockaddr_in and sockaddr_in6 to lwIP's addresses and back. IPv4-mapped addresses on
  * AF_INET6 sockets become IPv4. -EINVAL, -EAFNOSUPPORT. */
 int address_in(const struct inet_socket *, const void *from, unsigned length, ip_addr_t *, uint16_t *port);

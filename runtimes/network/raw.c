@@ -88,10 +88,7 @@ static void raw_names(struct inet_socket *inet, ip_addr_t *local, uint16_t *loca
 static void raw_apply(struct inet_socket *inet)
 {
     struct raw_pcb *pcb = raw_of(inet)->pcb;
-    pcb->so_options = (u8_t)(SOF_REUSEADDR | (inet->broadcast ? SOF_BROADCAST : 0));
-    pcb->tos = inet->tos;
-    pcb->ttl = inet->ttl;
-    pcb->netif_idx = inet->interface;
+    datagram_apply(inet, (struct ip_pcb *)pcb);
     pcb->mcast_ttl = inet->multicast_ttl;
     pcb->mcast_ifindex = inet->multicast_interface;
 }
@@ -169,27 +166,9 @@ static const struct inet_protocol raw_protocol = {
     .level = IPPROTO_RAW,
 };
 
-static const struct socket_ops raw_socket_ops = {
-    .bind = inet_bind,
-    .connect = inet_connect,
-    .name = inet_name,
-    .send = raw_send_message,
-    .receive = datagram_receive,
-    .shutdown = datagram_shutdown,
-    .set_option = inet_set_option,
-    .get_option = inet_get_option,
-};
-
-static const struct file_ops raw_file_ops = {
-    .read = socket_read,
-    .write = socket_write,
-    .ioctl = inet_ioctl,
-    .poll = datagram_poll,
-    .stat = inet_stat,
-    .release = raw_release,
-    .socket = &raw_socket_ops,
-    .kind = "socket",
-};
+static const struct socket_ops raw_socket_ops = {DATAGRAM_SOCKET_OPS, .send = raw_send_message};
+static const struct file_ops raw_file_ops = {DATAGRAM_FILE_OPS, .release = raw_release,
+                                             .socket = &raw_socket_ops};
 
 int raw_create(int family, int type, int protocol, struct file **file)
 {

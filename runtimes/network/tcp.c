@@ -463,27 +463,15 @@ const struct inet_protocol tcp_protocol = {
 };
 
 static const struct socket_ops tcp_socket_ops = {
-    .bind = inet_bind,
-    .connect = inet_connect,
-    .listen = tcp_socket_listen,
-    .accept = tcp_socket_accept,
-    .name = inet_name,
-    .send = tcp_socket_send,
-    .receive = tcp_socket_receive,
-    .shutdown = tcp_socket_shutdown,
-    .set_option = inet_set_option,
-    .get_option = inet_get_option,
+    INET_SOCKET_OPS,         .listen = tcp_socket_listen,   .accept = tcp_socket_accept,
+    .send = tcp_socket_send, .receive = tcp_socket_receive, .shutdown = tcp_socket_shutdown,
 };
 
 const struct file_ops tcp_file_ops = {
-    .read = socket_read,
-    .write = socket_write,
-    .ioctl = inet_ioctl,
+    INET_FILE_OPS,
     .poll = tcp_file_poll,
-    .stat = inet_stat,
     .release = tcp_release,
     .socket = &tcp_socket_ops,
-    .kind = "socket",
 };
 
 /* An ICMP error about one of our segments. Established connections ride it out (RFC 5927). */

@@ -140,10 +140,7 @@ static void udp_names(struct inet_socket *inet, ip_addr_t *local, uint16_t *loca
 static void udp_apply(struct inet_socket *inet)
 {
     struct udp_pcb *pcb = udp_of(inet)->pcb;
-    pcb->so_options = (u8_t)(SOF_REUSEADDR | (inet->broadcast ? SOF_BROADCAST : 0));
-    pcb->tos = inet->tos;
-    pcb->ttl = inet->ttl;
-    pcb->netif_idx = inet->interface;
+    datagram_apply(inet, (struct ip_pcb *)pcb);
     pcb->mcast_ttl = inet->multicast_ttl;
     pcb->mcast_ifindex = inet->multicast_interface;
     pcb->mcast_ip4.addr = inet->multicast_interface ? 0 : inet->multicast_address;
@@ -296,27 +293,9 @@ static const struct inet_protocol lite_protocol = {
     .level = IPPROTO_UDPLITE,
 };
 
-static const struct socket_ops udp_socket_ops = {
-    .bind = inet_bind,
-    .connect = inet_connect,
-    .name = inet_name,
-    .send = udp_send_message,
-    .receive = datagram_receive,
-    .shutdown = datagram_shutdown,
-    .set_option = inet_set_option,
-    .get_option = inet_get_option,
-};
-
-static const struct file_ops udp_file_ops = {
-    .read = socket_read,
-    .write = socket_write,
-    .ioctl = inet_ioctl,
-    .poll = datagram_poll,
-    .stat = inet_stat,
-    .release = udp_release,
-    .socket = &udp_socket_ops,
-    .kind = "socket",
-};
+static const struct socket_ops udp_socket_ops = {DATAGRAM_SOCKET_OPS, .send = udp_send_message};
+static const struct file_ops udp_file_ops = {DATAGRAM_FILE_OPS, .release = udp_release,
+                                             .socket = &udp_socket_ops};
 
 int udp_create(int family, int protocol, struct file **file)
 {

@@ -314,8 +314,6 @@ static long create(int __user *user, int flags)
 {
     struct pipe *p;
     struct file *ends[2];
-    int fds[2];
-    bool cloexec = (flags & O_CLOEXEC) != 0;
 
     if (flags & ~(O_CLOEXEC | O_NONBLOCK))
         return -EINVAL;
@@ -336,22 +334,7 @@ static long create(int __user *user, int flags)
     pipe_open_end(p, ends[0]);
     pipe_open_end(p, ends[1]);
     ends[1]->inode = ends[0]->inode; /* one pipe, one number */
-    fds[0] = fd_install(ends[0], 0, cloexec);
-    if (fds[0] < 0) {
-        file_put(ends[1]);
-        return fds[0];
-    }
-    fds[1] = fd_install(ends[1], 0, cloexec);
-    if (fds[1] < 0) {
-        fd_close(fds[0]);
-        return fds[1];
-    }
-    if (copy_out(user, fds, sizeof(fds)) < 0) {
-        fd_close(fds[0]);
-        fd_close(fds[1]);
-        return -EFAULT;
-    }
-    return 0;
+    return fd_install_pair(ends, (flags & O_CLOEXEC) != 0, user);
 }
 
 SYSCALL(pipe, int __user *fds)

@@ -89,7 +89,7 @@ SYSCALL(socketpair, int domain, int type, int protocol, int __user *user)
 {
     const struct socket_family_record *family = find_family(domain);
     struct file *pair[2];
-    int fds[2], result = check_type(type);
+    int result = check_type(type);
 
     if (result < 0)
         return result;
@@ -102,50 +102,34 @@ SYSCALL(socketpair, int domain, int type, int protocol, int __user *user)
         return result;
     pair[0]->flags |= O_RDWR | (type & SOCK_NONBLOCK);
     pair[1]->flags |= O_RDWR | (type & SOCK_NONBLOCK);
-    fds[0] = fd_install(pair[0], 0, (type & SOCK_CLOEXEC) != 0);
-    if (fds[0] < 0) {
-        file_put(pair[1]);
-        return fds[0];
-    }
-    fds[1] = fd_install(pair[1], 0, (type & SOCK_CLOEXEC) != 0);
-    if (fds[1] < 0) {
-        fd_close(fds[0]);
-        return fds[1];
-    }
-    if (copy_out(user, fds, sizeof(fds)) < 0) {
-        fd_close(fds[0]);
-        fd_close(fds[1]);
-        return -EFAULT;
-    }
-    return 0;
+    return fd_install_pair(pair, (type & SOCK_CLOEXEC) != 0, user);
 }
 
 /* ---- names and connections */
 
-SYSCALL(bind, int fd, const void __user *address, int length)
+/* What the family does with an address; drops the reference to the socket. */
+static int with_address(struct file *f, int (*act)(struct file *, const void *address, unsigned length),
+                        const void __user *user, int length)
 {
     char name[ADDRESS_ROOM];
-    int result;
-    WITH_SOCKET(fd, f);
+    int result = address_in(name, user, length);
 
-    result = address_in(name, address, length);
     if (result == 0)
-        result = f->ops->socket->bind ? f->ops->socket->bind(f, name, (unsigned)length) : -EOPNOTSUPP;
+        result = act ? act(f, name, (unsigned)length) : -EOPNOTSUPP;
     file_put(f);
     return result;
 }
 
+SYSCALL(bind, int fd, const void __user *address, int length)
+{
+    WITH_SOCKET(fd, f);
+    return with_address(f, f->ops->socket->bind, address, length);
+}
+
 SYSCALL(connect, int fd, const void __user *address, int length)
 {
-    char name[ADDRESS_ROOM];
-    int result;
     WITH_SOCKET(fd, f);
-
-    result = address_in(name, address, length);
-    if (result == 0)
-        result = f->ops->socket->connect ? f->ops->socket->connect(f, name, (unsigned)length) : -EOPNOTSUPP;
-    file_put(f);
-    return result;
+    return with_address(f, f->ops->socket->connect, address, length);
 }
 
 SYSCALL(listen, int fd, int backlog)

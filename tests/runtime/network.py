@@ -64,7 +64,7 @@ def compile_stack(folder: Path) -> Path:
     source = upstream.LWIP.find() / "src"
     includes = ["-idirafter", str(ROOT / "runtimes/network/include"), f"-I{source / 'include'}"]
     sources = sorted((ROOT / "runtimes/network").glob("*.c"))
-    sources += [ROOT / f"runtimes/vfs/{name}.c" for name in ("socket", "socket_options", "io")]
+    sources += [ROOT / f"runtimes/vfs/{name}.c" for name in ("socket", "socket_options", "pair", "io")]
     sources += [HERE / "host/network.c", HERE / "host/host.c"]
     stack = [*(source / "core").glob("*.c"), *(source / "core/ipv4").glob("*.c"), *(source / "core/ipv6").glob("*.c")]
     stack.append(source / "netif/ethernet.c")

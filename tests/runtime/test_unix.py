@@ -18,7 +18,7 @@ import pytest
 COMPONENTS = [
     f"vfs/{name}"
     for name in (
-        "descriptors", "epoll", "eventfd", "file", "io", "pipe", "poll", "polling", "select", "socket",
+        "descriptors", "epoll", "eventfd", "file", "io", "pair", "pipe", "poll", "polling", "select", "socket",
         "socket_options", "unix", "unix_garbage", "unix_name", "unix_packet",
     )
 ]  # fmt: skip
