@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
-from unikit import settings
+from unikit import pipeline, settings
 from unikit.errors import ExitCode, UserError
 from unikit.kernel.runtime import DECODERS
+from unikit.model import Mode
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -40,9 +42,14 @@ def memory(text: str | None) -> int | None:
         raise UserError(f"'{text}' is no size.", code=ExitCode.USAGE, hint="-m 256, -m 256M or -m 1G") from error
 
 
-def asked(function: Function) -> Function:
-    """What a question is asked of."""
-    return click.argument("app", default=".", metavar="[APP]")(function)
+def asked(function: Callable[..., Any]) -> Callable[..., Any]:
+    """What a question is asked of; the function gets it as `request`."""
+
+    @functools.wraps(function)
+    def ask(*, app: str, python: str | None, lwip: Path | None, prune: Mode | None, **others: Any) -> Any:
+        return function(request=pipeline.Request(app, python, lwip, prune=prune), **others)
+
+    return click.argument("app", default=".", metavar="[APP]")(build(ask))
 
 
 def freezing(function: Function) -> Function:

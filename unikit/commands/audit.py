@@ -10,21 +10,16 @@ import click
 
 from unikit import pipeline
 from unikit.cli import options, reporting
-from unikit.model import Mode
 from unikit.questions import audit, page, subject
 
 
 @click.command()
 @options.asked
-@options.build
 @click.option("-n", "most", default=8, show_default=True, help="How many members of each list to show.")
 @click.option("--html", "out", type=click.Path(path_type=Path), help="Write a page.")
 @click.option("--json", "machine", is_flag=True, help="Everything as JSON.")
 def command(
-    app: str,
-    python: str | None,
-    lwip: Path | None,
-    prune: Mode | None,
+    request: pipeline.Request,
     most: int,
     out: Path | None,
     machine: bool,
@@ -35,7 +30,7 @@ def command(
     APP is an application or an image; without one, the project in the current folder.
     """
     with reporting(False, quiet=True) as progress:
-        found = audit.make(subject.find(pipeline.Request(app, python, lwip, prune=prune), progress))
+        found = audit.make(subject.find(request, progress))
         if out is not None:
             page.write(out, page.fill("audit", title=f"Audit of {found.name}", audit=found))
             click.echo(f"{out}: open it in a browser", err=True)

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from pathlib import Path
 
 import click
 
 from unikit import pipeline
 from unikit.cli import options, reporting
 from unikit.image.inventory import Inventory
-from unikit.model import Mode
 from unikit.questions import drop, subject
 from unikit.questions.ways import step
 
@@ -19,16 +17,12 @@ from unikit.questions.ways import step
 @click.command()
 @click.argument("node", required=False)
 @options.asked
-@options.build
 @click.option("--also", multiple=True, metavar="NODE", help="Something else that goes with it (may be repeated).")
 @click.option("-n", "most", default=12, show_default=True, help="How many lines to show of each kind.")
 @click.option("--json", "machine", is_flag=True, help="The answer as JSON.")
 def command(
     node: str | None,
-    app: str,
-    python: str | None,
-    lwip: Path | None,
-    prune: Mode | None,
+    request: pipeline.Request,
     also: tuple[str, ...],
     most: int,
     machine: bool,
@@ -39,7 +33,7 @@ def command(
     APP is an application or an image; without one, the project in the current folder.
     """
     with reporting(False, quiet=True) as progress:
-        inventory = subject.find(pipeline.Request(app, python, lwip, prune=prune), progress).inventory
+        inventory = subject.find(request, progress).inventory
         if node in (None, "-"):
             _list(inventory, most, machine)
         else:

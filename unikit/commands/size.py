@@ -10,23 +10,18 @@ import click
 
 from unikit import pipeline
 from unikit.cli import options, reporting
-from unikit.model import Mode
 from unikit.questions import page as pages
 from unikit.questions import reach, sizes, subject
 
 
 @click.command()
 @options.asked
-@options.build
 @click.option("-n", "most", default=8, show_default=True, help="How many members of each group to show.")
 @click.option("-d", "depth", default=2, show_default=True, help="How deep: 1 layers, 2 distributions, 3 members ...")
 @click.option("--html", "page", type=click.Path(path_type=Path), help="Write a page: a treemap, and the whole graph.")
 @click.option("--json", "machine", is_flag=True, help="The whole tree as JSON.")
 def command(
-    app: str,
-    python: str | None,
-    lwip: Path | None,
-    prune: Mode | None,
+    request: pipeline.Request,
     most: int,
     depth: int,
     page: Path | None,
@@ -37,7 +32,7 @@ def command(
     APP is an application or an image; without one, the project in the current folder.
     """
     with reporting(False, quiet=True) as progress:
-        asked = subject.find(pipeline.Request(app, python, lwip, prune=prune), progress)
+        asked = subject.find(request, progress)
         if page is not None:
             reach.overlay(asked)
             pages.write(page, pages.render(asked))

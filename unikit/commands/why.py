@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from pathlib import Path
 
 import click
 
@@ -12,7 +11,6 @@ from unikit import pipeline
 from unikit.cli import options, reporting
 from unikit.errors import ExitCode, UserError
 from unikit.image.inventory import ROOT
-from unikit.model import Mode
 from unikit.questions import absence, names, reach, subject, ways
 
 COUNT = click.IntRange(min=1)
@@ -21,17 +19,13 @@ COUNT = click.IntRange(min=1)
 @click.command()
 @click.argument("node")
 @options.asked
-@options.build
 @click.option("-n", "most", type=COUNT, default=1, show_default=True, help="How many ways, the shortest first.")
 @click.option("--all", "every", is_flag=True, help="All ways that are not much longer than the shortest.")
 @click.option("--longer", type=COUNT, default=1, show_default=True, help="With --all: how many steps longer.")
 @click.option("--json", "machine", is_flag=True, help="The ways as JSON.")
 def command(
     node: str,
-    app: str,
-    python: str | None,
-    lwip: Path | None,
-    prune: Mode | None,
+    request: pipeline.Request,
     most: int,
     every: bool,
     longer: int,
@@ -43,7 +37,7 @@ def command(
     `lwip`. APP is an application or an image; without one, the project in the current folder.
     """
     with reporting(False, quiet=True) as progress:
-        asked = subject.find(pipeline.Request(app, python, lwip, prune=prune), progress)
+        asked = subject.find(request, progress)
         inventory = asked.inventory
         if any(n.startswith("call:") for n in names.find(inventory, node)) or not names.find(inventory, node):
             reach.overlay(asked)

@@ -8,30 +8,27 @@ from pathlib import Path
 import click
 
 from unikit import pipeline
-from unikit.analysis import source
 from unikit.cli import options, reporting
 from unikit.image import image
-from unikit.model import Mode
 from unikit.questions import absence, names, subject
 
 
 @click.command("why-not")
 @click.argument("name")
 @options.asked
-@options.build
 @click.option("--json", "machine", is_flag=True, help="The answer as JSON.")
-def command(name: str, app: str, python: str | None, lwip: Path | None, prune: Mode | None, machine: bool) -> None:
+def command(name: str, request: pipeline.Request, machine: bool) -> None:
     """Say why NAME is not in the image of APP: a module, a library, a component of the runtime, a driver, a system
     call, a file.
 
     APP is an application or an image; without one, the project in the current folder.
     """
     with reporting(False, quiet=True) as progress:
-        inventory = subject.find(pipeline.Request(app, python, lwip, prune=prune), progress).inventory
+        inventory = subject.find(request, progress).inventory
         found = [n for n in names.find(inventory, name) if not n.startswith("missing:")]
-        reason = f"It is in the image, as {found[0]}: unikit why {name} {app}" if found else None
-        if reason is None and not image.is_elf(Path(app)):
-            known = absence.of_interpreter(source.load(app, python))
+        reason = f"It is in the image, as {found[0]}: unikit why {name} {request.app}" if found else None
+        if reason is None and not image.is_elf(Path(request.app)):
+            known = absence.of_interpreter(request.load())
             reason = absence.explain(inventory, name, known)
         answer = reason or absence.explain(inventory, name)
         if machine:
