@@ -6,7 +6,6 @@ import ast
 from collections.abc import Iterator
 
 from unikit.analysis import impossible
-from unikit.analysis.live import absolute
 from unikit.analysis.walk import MAIN, Walk
 from unikit.errors import ExitCode, UserError
 from unikit.model import Module
@@ -65,17 +64,12 @@ def check(walk: Walk) -> list[str]:
 
 
 def _calls(walk: Walk) -> Iterator[str]:
-    for name in sorted(walk.live.scopes):
-        module: Module = walk.graph.nodes[f"module:{name}"]["node"]
-        if module.layer != "app":
-            continue
-        end = _freeze_line(module) if name == MAIN else None
-        for scope in walk.live.scopes[name]:
-            for line, function, now in scope.calls:
-                called = absolute(module, function)
-                reason = CALLS.get(called)
-                if reason and now and (end is None or line < end):
-                    yield f"{module.path}:{line}: {_shown(called)} before the freeze: {reason}"
+    main: Module = walk.graph.nodes[f"module:{MAIN}"]["node"]
+    end = _freeze_line(main)
+    for module, line, called, now in walk.calls():
+        late = module is main and end is not None and line >= end
+        if called in CALLS and now and module.layer == "app" and not late:
+            yield f"{module.path}:{line}: {_shown(called)} before the freeze: {CALLS[called]}"
 
 
 def _shown(called: str) -> str:

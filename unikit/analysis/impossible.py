@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from unikit.analysis.live import absolute
 from unikit.analysis.walk import MAIN, Walk, hard
 from unikit.hooks.impossible import CALLS, PACKAGES, WITHOUT
 from unikit.model import Edge, Module
@@ -27,16 +26,12 @@ def first(found: Iterable[str], what: str) -> list[str]:
 
 def _calls(walk: Walk) -> Iterator[str]:
     certain = hard(walk.graph, [f"module:{MAIN}"])
-    for name in sorted(walk.live.scopes):
-        module: Module = walk.graph.nodes[f"module:{name}"]["node"]
-        if module.layer == "interpreter" or (module.layer != "app" and module.id not in certain):
+    for module, line, called, now in walk.calls():
+        if called not in CALLS or module.layer == "interpreter":
             continue
-        for scope in walk.live.scopes[name]:
-            for line, function, now in scope.calls:
-                called = absolute(module, function)
-                if called in CALLS and (now or module.layer == "app"):
-                    when = "" if now else " when a function runs"
-                    yield f"{module.path}:{line}: calls {called}{when}, which cannot work: {CALLS[called]}"
+        if module.layer == "app" or (now and module.id in certain):
+            when = "" if now else " when a function runs"
+            yield f"{module.path}:{line}: calls {called}{when}, which cannot work: {CALLS[called]}"
 
 
 def _packages(walk: Walk) -> Iterator[str]:

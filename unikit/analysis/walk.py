@@ -94,6 +94,15 @@ class Walk:
             if isinstance(data["node"], Module):
                 yield data["node"]
 
+    def calls(self) -> Iterator[tuple[Module, int, str, bool]]:
+        """What is called by code that can run: the module, the line, the absolute name of the function, and whether it
+        is called as soon as the module is imported. By module, sorted."""
+        for name in sorted(self.live.scopes):
+            module: Module = self.graph.nodes[f"module:{name}"]["node"]
+            for scope in self.live.scopes[name]:
+                for line, function, now in scope.calls:
+                    yield module, line, absolute(module, function), now
+
     def has(self, name: str) -> bool:
         return f"module:{name}" in self.graph
 
