@@ -28,7 +28,7 @@ import linux_guest
 
 from unikit import pipeline, progress
 from unikit.vm import machine
-from unikit.vm.boot import TCG_TUNABLES
+from unikit.vm.boot import TCG_ENVIRONMENT
 
 ROOT = Path(__file__).resolve().parent.parent
 PATIENCE = 90.0
@@ -161,7 +161,7 @@ def systems(app: str, python: str | None, work: Path, port: int = 8080, protocol
     build = pipeline.run(pipeline.Request(app, python), progress.choose())
     image = shutil.copyfile(build.values["image"].path, work / "app.img")
     profile = machine.load(machine.DEFAULT)
-    append = machine.encode([("env", f"GLIBC_TUNABLES={TCG_TUNABLES}")])
+    append = machine.encode([("env", f"{key}={value}") for key, value in TCG_ENVIRONMENT.items()])
 
     def forward(host: int) -> str:
         return f"{protocol}:127.0.0.1:{host}-:{port}"

@@ -24,7 +24,7 @@ from tests import images
 from unikit.image.image import Image
 from unikit.testing.guest import DEADLINE, Guest, Result
 from unikit.vm import boot, machine, ports
-from unikit.vm.boot import TCG_TUNABLES
+from unikit.vm.boot import TCG_ENVIRONMENT
 from unikit.vm.supervisor import Channels, find_qemu
 
 __all__ = ["DEADLINE", "Guest", "Result", "claim", "run", "start", "stopped_for"]
@@ -59,7 +59,7 @@ def start(
     assert qemu, "qemu-system-x86_64 is missing: apt install qemu-system-x86"
     forwards = claim(ports, udp)
     shared = tuple(volumes)
-    settings = {"GLIBC_TUNABLES": TCG_TUNABLES} | (environment or {})
+    settings = TCG_ENVIRONMENT | (environment or {})
     pairs = [("env", f"{k}={v}") for k, v in settings.items()] + [("arg", a) for a in arguments] + list(tokens)
     channels = Channels(app=channel)
     pairs += machine.volume_tokens(shared)

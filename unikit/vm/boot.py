@@ -19,11 +19,13 @@ from unikit.vm.machine import Forward, Guest, Volume
 from unikit.vm.supervisor import Channels, Ended, Limits, Supervisor, find_qemu
 
 # What programs are told where QEMU translates code, unless the user says otherwise.
-# glibc copies with `rep movsb` from 2 KiB on, which takes 2 ns a byte where QEMU translates code (TCG): eight times as
-# long as its vector loops.
-TCG_TUNABLES = "glibc.cpu.x86_rep_movsb_threshold=0x40000000:glibc.cpu.x86_rep_stosb_threshold=0x40000000"
-# QEMU 7.2 loads wrong elements in VGATHERQPD with a mask, by which numpy sorts on such processors.
-TCG_ENVIRONMENT = {"GLIBC_TUNABLES": TCG_TUNABLES, "NPY_DISABLE_CPU_FEATURES": "AVX2 X86_V3"}
+TCG_ENVIRONMENT = {
+    # glibc copies with `rep movsb` from 2 KiB on, which takes 2 ns a byte where QEMU translates code (TCG): eight times
+    # as long as its vector loops
+    "GLIBC_TUNABLES": "glibc.cpu.x86_rep_movsb_threshold=0x40000000:glibc.cpu.x86_rep_stosb_threshold=0x40000000",
+    # QEMU 7.2 loads wrong elements in VGATHERQPD with a mask, by which numpy sorts on such processors
+    "NPY_DISABLE_CPU_FEATURES": "AVX2 X86_V3",
+}
 APPEND_LIMIT = 16384  # bytes of boot tokens that QEMU and the kernel take
 
 
