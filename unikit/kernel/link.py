@@ -116,27 +116,10 @@ def join(plan: Plan) -> Kernel:
     listing = cache.entry("kernels", key, ".map")
     if not (path.is_file() and stripped.is_file() and listing.is_file()):
         with tempfile.TemporaryDirectory(dir=path.parent) as work:
-            layout, out, small = (
-                Path(work, "kernel.ld"),
-                Path(work, "kernel.elf"),
-                Path(work, "kernel.stripped.elf"),
-            )
+            layout, out, small = (Path(work, f"kernel.{end}") for end in ("ld", "elf", "stripped.elf"))
             layout.write_text(script)
-            line = [
-                tool("ld"),
-                "-nostdlib",
-                "-static",
-                "--gc-sections",
-                "--build-id=sha1",
-                "--no-warn-rwx-segments",
-            ]
-            line += [
-                "-z",
-                "max-page-size=4096",
-                "-z",
-                "noexecstack",
-                "--fatal-warnings",
-            ]
+            line = [tool("ld"), "-nostdlib", "-static", "--gc-sections", "--build-id=sha1", "--no-warn-rwx-segments"]
+            line += ["-z", "max-page-size=4096", "-z", "noexecstack", "--fatal-warnings"]
             line += ["-T", str(layout), *objects, libgcc(), "-Map", str(Path(work, "map")), "-o", str(out)]
             done = subprocess.run(line, capture_output=True, text=True, timeout=120, check=False)
             if done.returncode:

@@ -22,14 +22,7 @@ from unikit.model import digest, digest_file
 # into programs of its own, the vDSO and the unpacker of compressed images.
 NOT_COMPONENTS = ("include", "host", "vdso", "unpack")
 VDSO_FLAGS = (
-    *(
-        "-std=gnu17",
-        "-O2",
-        "-fPIC",
-        "-ffreestanding",
-        "-fno-stack-protector",
-        "-fno-asynchronous-unwind-tables",
-    ),
+    *("-std=gnu17", "-O2", "-fPIC", "-ffreestanding", "-fno-stack-protector", "-fno-asynchronous-unwind-tables"),
     *("-fcf-protection=none", "-mgeneral-regs-only", "-fvisibility=hidden", *WARNINGS),
 )
 # A program below 2 GiB that runs on its own, before any kernel, and is never debugged by frames.
@@ -144,24 +137,8 @@ class Runtime:
         require(failures)
         script = self.folder / "vdso/vdso.lds"
         layout = script.is_file() and "SECTIONS" in script.read_text()
-        line = [
-            tool("ld"),
-            "-shared",
-            "-nostdlib",
-            "-soname",
-            "linux-vdso.so.1",
-            "--hash-style=both",
-            "-Bsymbolic",
-        ]
-        line += [
-            "-z",
-            "max-page-size=4096",
-            "-z",
-            "noexecstack",
-            "--gc-sections",
-            "--no-undefined",
-            "--build-id=none",
-        ]
+        line = [tool("ld"), "-shared", "-nostdlib", "-soname", "linux-vdso.so.1", "--hash-style=both", "-Bsymbolic"]
+        line += ["-z", "max-page-size=4096", "-z", "noexecstack", "--gc-sections", "--no-undefined", "--build-id=none"]
         if script.is_file():
             line += ["-T" if layout else "--version-script", str(script)]
         parts = [digest_file(path) for path in (*(o.path for o in compiled), script) if path.is_file()]
