@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from tests import images
 from tests.guest import run
 from unikit.vm import machine
 
-HELLO = Path(__file__).resolve().parent / "hello/main.py"
+HERE = Path(__file__).resolve().parent
+HELLO = HERE / "hello/main.py"
 MEMORY = (64, 512, 6144)  # MiB; the last lies above and below the hole under 4 GiB
 BOOTS = 100
 
@@ -39,3 +41,11 @@ def test_too_little_memory_is_said(size: int) -> None:
         enough = -(-int(str(result.log.oom["enough"]), 0) // 2**20)
         assert size < enough <= 64
         assert run(HELLO, memory=enough, timeout=30).status == 0, f"{enough} MiB were said to be enough"
+
+
+@pytest.mark.parametrize("method", ["none", "zstd"])
+def test_a_cpu_without_64_bit_mode_is_told(method: str) -> None:
+    made = images.build(HERE / "memory_maps", compression=None if method == "none" else method)
+    result = run(made, memory=64, extra=["-cpu", "qemu32"])
+    assert result.status is None and result.qemu_status == 2 * 78 + 1, result.console
+    assert "this CPU has no 64-bit mode" in result.console
