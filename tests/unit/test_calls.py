@@ -11,7 +11,8 @@ from unikit.kernel import runtime
 from unikit.model import Edge, EdgeKind
 from unikit.native import disassembly
 from unikit.native.calls import Call, Calls, Use, _Core
-from unikit.native.disassembly import Code, _Registers
+from unikit.native.disassembly import Code
+from unikit.native.registers import Registers
 
 LIBC = Path("/lib/x86_64-linux-gnu/libc.so.6")
 
@@ -55,7 +56,7 @@ def test_what_is_remembered_is_what_was_read(libc: _Core, tmp_path: Path, monkey
 
 
 def test_constants_come_by_way_of_other_registers() -> None:
-    registers = _Registers()
+    registers = Registers()
     registers.step(0, "mov", "r13d, 0xca")
     registers.step(6, "call", "0x1000")
     registers.step(11, "mov", "eax, r13d")

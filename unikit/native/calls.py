@@ -15,8 +15,9 @@ import networkx as nx
 
 from unikit.kernel import runtime
 from unikit.model import Edge, EdgeKind, Library
-from unikit.native import disassembly
-from unikit.native.disassembly import Code, Symbols
+from unikit.native import disassembly, mapped
+from unikit.native.disassembly import Code
+from unikit.native.mapped import Symbols
 
 # Files whose functions are followed one by one; before glibc 2.34 some of them were apart from libc.
 CORE = frozenset({"libc.so.6", "libpthread.so.0", "librt.so.1", "libresolv.so.2", "libdl.so.2"})
@@ -87,7 +88,7 @@ class Loaded(Protocol):
 def analyse(natives: Loaded) -> Calls:
     """Follow every file's imports to system calls."""
     files = list({file.guest: file for file in natives.files}.values())
-    symbols = {file.guest: disassembly.symbols(file.host) for file in files}
+    symbols = {file.guest: mapped.symbols(file.host) for file in files}
     core = _Core({f.guest: disassembly.code(f.host) for f in files if f.soname in CORE or f is natives.loader})
     names = runtime.call_names()
     any_name = {library.guest for name, library in natives.extensions if name in ANY_NAME}
