@@ -13,12 +13,13 @@ import os
 import signal
 import sys
 import time
-import warnings
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
+from unikit.testing import options, reports
 
 if TYPE_CHECKING:
     from unikit.image.image import Image
@@ -28,27 +29,9 @@ START_LIMIT = 120.0  # seconds until the guest's program runs
 COLLECT_LIMIT = 1800.0  # seconds until it has collected
 FINISH_LIMIT = 60.0  # seconds for the last fixtures to be torn down, when the tests have no limit
 STACKS_LIMIT = 15.0  # seconds that a guest which hangs has to say where
-MEMORY = 1024  # MiB beside the image's own
 CONSOLE = 6000  # characters of the console that a report of a crash shows
 OUR_FRAMES = ("/_pytest/", "/pluggy/", '"/.unikit/')
 ATTEMPTS = 3  # boots in a row that fail before a test ran
-
-# Options that select or report: they have done their work on the host.
-ON_HOST: dict[str, Any] = {
-    "lf": False, "failedfirst": False, "newfirst": False, "stepwise": False, "stepwise_skip": False,
-    "stepwise_reset": False, "keyword": "", "markexpr": "", "deselect": None, "maxfail": 0, "collectonly": False,
-    "xmlpath": None, "pastebin": None, "usepdb": False, "trace": False, "cacheshow": None, "cacheclear": False,
-    "log_file": None, "pyargs": False, "numprocesses": None, "dist": "no", "tx": [], "debug": None,
-    "showfixtures": False, "show_fixtures_per_test": False, "markers": False, "help": False, "version": 0,
-}  # fmt: skip
-# Of those that are passed on, the ones that a frozen guest takes from the session and not from the build: pytest looks
-# at them when a test has run. All others are part of what is frozen.
-AT_TEST = (
-    "verbose", "quiet", "tbstyle", "showlocals", "fulltrace", "show_capture", "reportchars", "durations",
-    "durations_min", "color", "code_highlight", "disable_warnings", "no_header", "no_summary", "fold_skipped",
-    "junitprefix",
-)  # fmt: skip
-NOT_IN_GUEST = ("terminal", "xdist", "xdist.looponfail", "pytest_cov", "unikit")
 
 
 class Lost(Exception):
@@ -119,7 +102,7 @@ class Remote:
         except Lost as lost:
             guest = lost
         hook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
-        test = Test(self, item)
+        test = reports.Test(item)
         try:
             if isinstance(guest, Lost):
                 raise guest
@@ -179,7 +162,7 @@ class Remote:
         start = time.monotonic()
         self.places = suite.places(described, sys.executable, files)
         if self.config.option.unikit_freeze:
-            described = replace(described, setup=self._frozen_setup())
+            described = replace(described, setup=options.frozen(self.config, sorted(self.places.values())))
         self.image = pipeline.image_of(suite.request(described), progress.Progress())
         kind = "frozen image" if self.image.manifest.frozen else "image"
         size = self.image.path.stat().st_size / 2**20
@@ -194,7 +177,9 @@ class Remote:
         start = time.monotonic()
         self.context = contextlib.ExitStack()
         try:
-            running = self.context.enter_context(guest.boot(self.image, channel=True, **self._boot_options()))
+            running = self.context.enter_context(
+                guest.boot(self.image, channel=True, **options.boot(self.config.option, self.image))
+            )
         except errors.UserError as error:
             raise stop(error) from None
         self.guest = running
@@ -202,10 +187,11 @@ class Remote:
             running.on_console = _show
         items = first.session.items
         rest = items[items.index(first) :]
-        setup = self._setup(list(dict.fromkeys(self.places[str(item.path)] for item in rest)))
-        if self.config.option.unikit_freeze:  # the rest is known since it has collected
-            setup = {"options": {key: value for key, value in setup["options"].items() if key in AT_TEST}}
-        self._say(running, setup)
+        if self.config.option.unikit_freeze:
+            self._say(running, options.thawed(self.config))
+        else:
+            files = list(dict.fromkeys(self.places[str(item.path)] for item in rest))
+            self._say(running, options.setup(self.config, files))
         self.collected.clear()
         try:
             self._hear_collected(running)
@@ -231,60 +217,11 @@ class Remote:
             if message["kind"] == "collected":
                 return
             if message["kind"] == "collect":
-                self.collected.setdefault(message["path"], []).append(self._report(message["data"]))
+                self.collected.setdefault(message["path"], []).append(reports.report(self.config, message["data"]))
             elif message["kind"] in ("internal", "error"):
                 raise Lost(f"pytest does not start in the guest:\n{message['text']}")
             elif message["kind"] == "interrupt":
                 self._interrupt(message)
-
-    def _boot_options(self) -> dict[str, Any]:
-        """What the command line and [tool.unikit] say of the machine."""
-        from unikit import settings
-        from unikit.errors import UserError
-        from unikit.vm import machine, ports
-
-        option = self.config.option
-        assert self.image is not None
-        memory = self.image.path.stat().st_size // 2**20 + MEMORY
-        text = option.unikit_memory
-        if text:
-            try:
-                memory = settings.memory(int(text) if text.isdigit() else text)
-            except (ValueError, TypeError):
-                raise pytest.UsageError(f"--unikit-memory: '{text}' is no size; 512, 512M or 2G") from None
-        try:
-            forwards = [ports.parse(port) for port in option.unikit_port]
-        except UserError as error:
-            raise pytest.UsageError(f"--unikit-port: {error.message}") from None
-        return {
-            "memory": memory,
-            "ports": forwards,
-            "profile": option.unikit_machine or machine.DEFAULT,
-            "accelerator": None if option.unikit_accel == "auto" else option.unikit_accel,
-        }
-
-    def _setup(self, files: list[str]) -> dict[str, Any]:
-        option = self.config.option
-        kept = {key: value for key, value in vars(option).items() if _is_passed_on(key) and _is_plain(value)}
-        plugins = [*option.plugins, *(f"no:{name}" for name in NOT_IN_GUEST)]  # read early, so these are arguments
-        inifile = str(self.config.inipath) if self.config.inipath else None
-        mine: dict[str, Any] = {"rootdir": str(self.config.rootpath), "inifilename": inifile, "plugins": []}
-        environment = {key: value for key, value in os.environ.items() if key == "PYTEST_DISABLE_PLUGIN_AUTOLOAD"}
-        for text in option.unikit_env:
-            key, equals, value = text.partition("=")
-            environment[key] = value if equals else os.environ.get(key, "")
-        return {
-            "options": {**kept, **{key: value for key, value in ON_HOST.items() if key in vars(option)}, **mine},
-            "args": [*(part for name in plugins for part in ("-p", name)), *option.unikit_argument, *files],
-            "cwd": str(self.config.invocation_params.dir),
-            "environment": environment,
-        }
-
-    def _frozen_setup(self) -> str:
-        """The setup of a guest that collects all files, whatever is selected of them, and is frozen then."""
-        setup = self._setup(sorted(self.places.values()))
-        setup["options"] = {key: value for key, value in setup["options"].items() if key not in AT_TEST}
-        return json.dumps(setup, sort_keys=True)
 
     def _say(self, guest: Guest, message: dict[str, Any]) -> None:
         try:
@@ -335,7 +272,7 @@ class Remote:
 
     # ---- a test
 
-    def _run(self, guest: Guest, test: Test, nextitem: pytest.Item | None) -> None:
+    def _run(self, guest: Guest, test: reports.Test, nextitem: pytest.Item | None) -> None:
         self._say(guest, {"run": self._name(test.item), "next": self._name(nextitem) if nextitem else None})
         end = time.monotonic() + self.limit if self.limit else None
         while True:
@@ -344,7 +281,7 @@ class Remote:
             if kind == "report":
                 test.report(message["data"])
             elif kind == "warning":
-                self._warn(message, test.item)
+                reports.warn(message, test.item)
             elif kind == "done":
                 self.failed_boots = 0
                 if not message["found"]:
@@ -369,23 +306,6 @@ class Remote:
             raise KeyboardInterrupt(message["text"])
         raise pytest.exit.Exception(message["text"], message["status"])
 
-    def _report(self, data: dict[str, Any]) -> Any:
-        return self.config.hook.pytest_report_from_serializable(config=self.config, data=_untagged(data))
-
-    def _warn(self, message: dict[str, Any], item: pytest.Item) -> None:
-        if message["when"] != "runtest":  # the others were seen while collecting here
-            return
-        category = _category(*message["category"])
-        told = warnings.WarningMessage(category(message["text"]), category, message["filename"], message["lineno"])
-        self.config.hook.pytest_warning_recorded.call_historic(
-            kwargs={
-                "warning_message": told,
-                "when": "runtest",
-                "nodeid": item.nodeid,
-                "location": message["location"] and tuple(message["location"]),
-            }
-        )
-
     def _note(self, text: str) -> None:
         terminal = self.config.pluginmanager.get_plugin("terminalreporter")
         if terminal is not None and self.config.option.verbose >= 0:
@@ -393,104 +313,10 @@ class Remote:
             terminal.write_line(f"unikit: {text}")
 
 
-class Test:
-    """A test under way: hands on its reports, and makes up those that the guest can not send any more."""
-
-    __test__ = False  # not for pytest
-
-    def __init__(self, remote: Remote, item: pytest.Item) -> None:
-        self.remote, self.item = remote, item
-        self.seen: set[str] = set()
-        self.start = time.time()
-
-    def report(self, data: dict[str, Any]) -> None:
-        data["nodeid"] = self.item.nodeid
-        made = self.remote._report(data)
-        made.location = self.item.location
-        if made.failed:
-            _count_subtest(self.remote.config, made)
-        self.seen.add(made.when)
-        self.item.ihook.pytest_runtest_logreport(report=made)
-
-    def lost(self, why: str) -> None:
-        """The guest is gone: the phase that it was in has failed."""
-        when = "teardown" if "call" in self.seen else "call"
-        if "setup" not in self.seen:
-            self._made("setup", "passed", None)
-        self._made(when, "failed", why)
-        if when == "call":
-            self._made("teardown", "passed", None)
-
-    def absent(self, reports: list[Any]) -> None:
-        """The guest has not collected this test: the reason is in what it said of the file, if it said anything."""
-        skipped = next((r for r in reports if r.outcome == "skipped"), None)
-        failed = next((r for r in reports if r.outcome == "failed"), None)
-        if failed is None and skipped is not None:
-            self._made("setup", "skipped", skipped.longrepr)
-        else:
-            why = "Collected on this host, but not in the guest: the test or its name depends on the machine."
-            self._made("setup", "failed", failed.longrepr if failed is not None else why)
-        self._made("teardown", "passed", None)
-
-    def _made(self, when: Any, outcome: Any, longrepr: Any) -> None:
-        duration = time.time() - self.start if outcome == "failed" else 0.0
-        item, now = self.item, time.time()
-        keywords: Any = dict.fromkeys(item.keywords, 1)
-        report = pytest.TestReport(
-            item.nodeid, item.location, keywords, outcome, longrepr, when, (), duration, self.start, now
-        )
-        self.item.ihook.pytest_runtest_logreport(report=report)
-
-
 def stop(error: Any) -> BaseException:
     """An error of the user's, as an end of the session with its exit code."""
     lines = [*error.details, error.message, *([f"hint: {error.hint}"] if error.hint else [])]
     return pytest.exit.Exception("\n".join(lines), returncode=int(error.code))
-
-
-def _is_passed_on(option: str) -> bool:
-    return not option.startswith("unikit") and option != "file_or_dir"
-
-
-def _is_plain(value: Any) -> bool:
-    """Whether JSON has a form for an option's value."""
-    if isinstance(value, (list, tuple)):
-        return all(_is_plain(v) for v in value)
-    if isinstance(value, dict):
-        return all(isinstance(k, str) and _is_plain(v) for k, v in value.items())
-    return value is None or isinstance(value, (bool, int, float, str))
-
-
-def _untagged(value: Any) -> Any:
-    """The worker's tuples are tuples again."""
-    if isinstance(value, list):
-        return [_untagged(v) for v in value]
-    if isinstance(value, dict):
-        if value.keys() == {"tuple"}:
-            return tuple(_untagged(v) for v in value["tuple"])
-        return {k: _untagged(v) for k, v in value.items()}
-    return value
-
-
-def _count_subtest(config: pytest.Config, report: Any) -> None:
-    """A test that contains failed subtests has failed: pytest (from 9 on) counts them where they run."""
-    try:
-        from _pytest.subtests import SubtestReport, failed_subtests_key
-    except ImportError:
-        return
-    if isinstance(report, SubtestReport):
-        counts: Any = config.stash[failed_subtests_key]
-        counts[getattr(report, "id", report.nodeid)] += 1
-
-
-def _category(module: str, name: str) -> type[Warning]:
-    """A warning's class; one that is not loaded here is made up, with its name."""
-    found: Any = sys.modules.get(module)
-    for part in name.split("."):
-        found = getattr(found, part, None)
-    if isinstance(found, type) and issubclass(found, Warning):
-        return found
-    return type(name.rpartition(".")[2], (Warning,), {"__module__": module})
 
 
 def _show(data: bytes) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from unikit.testing import guest, remote
+from unikit.testing import guest, options, remote
 
 ROOT = Path(__file__).resolve().parents[3]
 WORKER = "import sys; from unikit.target import pytest_worker as w; w.PORT, w.SETUP = sys.argv[1:]; sys.exit(w.main())"
@@ -97,9 +97,9 @@ def pytest_configure(config: pytest.Config) -> None:
         setup = Path(os.environ["LOCAL_GUEST_CONSOLE"]).with_name("setup.json")
         setup.unlink(missing_ok=True)
         if self.config.option.unikit_freeze:
-            setup.write_text(self._frozen_setup())
+            setup.write_text(options.frozen(self.config, sorted(self.places.values())))
         self.image = SimpleNamespace(setup=setup)  # type: ignore[assignment]
 
     remote.Remote._build = build  # type: ignore[method-assign]
-    remote.Remote._boot_options = lambda self: {}  # type: ignore[method-assign]
+    options.boot = lambda option, image: {}
     guest.boot = boot  # type: ignore[assignment]
