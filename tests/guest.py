@@ -25,7 +25,7 @@ from unikit.image.image import Image
 from unikit.testing.guest import DEADLINE, Guest, Result
 from unikit.vm import boot, machine, ports
 from unikit.vm.boot import TCG_ENVIRONMENT
-from unikit.vm.supervisor import Channels, find_qemu
+from unikit.vm.qemu import Channels, find_qemu
 
 __all__ = ["DEADLINE", "Guest", "Result", "claim", "run", "start", "stopped_for"]
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests import images
-from unikit.vm.supervisor import find_qemu
+from unikit.vm.qemu import find_qemu
 
 APP = Path(__file__).resolve().parent / "devices/address.py"
 EXIT = "-device isa-debug-exit,iobase=0xf4,iosize=4"

@@ -17,7 +17,7 @@ from unikit.cli import reporting
 from unikit.errors import ExitCode, UserError
 from unikit.kernel import upstream
 from unikit.vm import accelerator
-from unikit.vm.supervisor import find_qemu
+from unikit.vm.qemu import find_qemu
 
 
 @dataclass(frozen=True)

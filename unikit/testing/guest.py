@@ -25,8 +25,9 @@ from unikit.image.image import Image
 from unikit.vm import boot as booting
 from unikit.vm import machine
 from unikit.vm import volumes as folders
+from unikit.vm.qemu import dying_with_us
 from unikit.vm.report import Log
-from unikit.vm.supervisor import Ended, dying_with_us
+from unikit.vm.supervisor import Ended
 
 DEADLINE = 120.0  # seconds that any boot or wait may take: a hang is a failure, not a wait
 

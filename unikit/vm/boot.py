@@ -16,7 +16,8 @@ from unikit.image.manifest import Manifest
 from unikit.progress import Progress
 from unikit.vm import absent, accelerator, machine, ports, report, shared, terminal
 from unikit.vm.machine import Forward, Guest, Volume
-from unikit.vm.supervisor import Channels, Ended, Limits, Supervisor, find_qemu
+from unikit.vm.qemu import Channels, find_qemu
+from unikit.vm.supervisor import Ended, Limits, Supervisor
 
 # What programs are told where QEMU translates code, unless the user says otherwise.
 TCG_ENVIRONMENT = {

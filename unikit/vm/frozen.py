@@ -31,7 +31,8 @@ from unikit.image.manifest import Manifest
 from unikit.model import digest, digest_file
 from unikit.progress import Progress
 from unikit.vm import accelerator, boot, machine, report, watch
-from unikit.vm.supervisor import Channels, Ended, Limits, Supervisor, find_qemu
+from unikit.vm.qemu import Channels, find_qemu
+from unikit.vm.supervisor import Ended, Limits, Supervisor
 from unikit.vm.warm import Warming
 
 # MiB of the guest that is frozen, or its image and ROOM; below the hole under 4 GiB, so offsets are addresses.

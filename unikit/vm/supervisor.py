@@ -1,17 +1,13 @@
 """Runs QEMU and stands between it and the user: console, report channel, signals, deadlines.
 
-QEMU gets its character devices as connected sockets, so no path in the file system is shared and nothing is polled. It
-runs in a session of its own, because a Ctrl-C is for the guest, and dies with us whatever becomes of us (prctl(2),
-PR_SET_PDEATHSIG).
+QEMU runs in a session of its own, because a Ctrl-C is for the guest, and dies with us whatever becomes of us.
 """
 
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
 import selectors
-import shutil
 import signal
 import socket
 import subprocess
@@ -19,16 +15,15 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from unikit.vm import terminal
+from unikit.vm.qemu import Channels, dying_with_us
 from unikit.vm.report import Log
 
 FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2)
 IMPATIENT = 3  # that many SIGINT or SIGTERM end QEMU itself
 AFTER_EXIT = 15.0  # seconds that a guest whose application ended has to go off
-PR_SET_PDEATHSIG = 1
 
 
 @dataclass(frozen=True)
@@ -53,42 +48,6 @@ class Ended:
 
 Output = Callable[[bytes], None]
 OnEvent = Callable[[dict[str, Any]], "str | None"]
-
-
-class Channels:
-    """The socket pairs for console, serial port, report channel and, if wanted, the application's own channel.
-
-    QEMU's ends are inherited.
-    """
-
-    def __init__(self, *, app: bool = False) -> None:
-        pairs = [socket.socketpair() for _ in range(4 if app else 3)]
-        self.ours = [pair[0] for pair in pairs]
-        self.theirs = [pair[1] for pair in pairs]
-        for end in self.ours:
-            end.setblocking(False)
-        self.console, self.serial, self.report = self.ours[:3]
-        self.app = self.ours[3] if app else None
-
-    @property
-    def inherited(self) -> tuple[int, ...]:
-        """All of QEMU's ends."""
-        return tuple(end.fileno() for end in self.theirs)
-
-    @property
-    def descriptors(self) -> tuple[int, int, int]:
-        """QEMU's ends: console, serial, report."""
-        console, serial, report = self.inherited[:3]
-        return console, serial, report
-
-    @property
-    def app_descriptor(self) -> int | None:
-        """QEMU's end of the application's own channel."""
-        return self.inherited[3] if self.app else None
-
-    def close(self) -> None:
-        for end in (*self.ours, *self.theirs):
-            end.close()
 
 
 class Supervisor:
@@ -334,20 +293,3 @@ class Supervisor:
             signal.set_wakeup_fd(before)
             reader.close()
             writer.close()
-
-
-def dying_with_us() -> Callable[[], None]:
-    """For a child, before it becomes another program: it is killed when the thread that made it ends (prctl(2))."""
-    libc = ctypes.CDLL(None, use_errno=True)  # loaded before the child is made: there it might wait for a lock
-
-    def ask() -> None:
-        libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-
-    return ask
-
-
-def find_qemu() -> Path | None:
-    """QEMU's program for x86-64 guests: UNIKIT_QEMU, else the one on PATH."""
-    named = os.environ.get("UNIKIT_QEMU")
-    found = shutil.which(named) if named else shutil.which("qemu-system-x86_64")
-    return Path(found) if found else None

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from unikit.vm import accelerator, boot, machine
-from unikit.vm.supervisor import Channels, Limits, Supervisor
+from unikit.vm.qemu import Channels
+from unikit.vm.supervisor import Limits, Supervisor
 from unikit.vm.warm import SIGNAL
 
 PATIENCE = 10.0  # seconds that a service may take until it listens; one that waits for others never does
