@@ -1,8 +1,8 @@
-/* entry.h - what the programs that a loader enters have in common (boot/entry.S, unpack/entry.S): the note that
- * names the entry, the way to long mode, the end on a CPU without it. For assembly alone.
+/* entry.h - what the programs that a loader enters have in common (boot/entry.S, unpack/entry.S): the note
+ * that names the entry, the way to long mode, the end on a CPU without it. For assembly alone.
  *
- * The machine enters in 32-bit protected mode without paging, %ebx = physical address of the start info (Xen's
- * "PVH entry point", xen/include/public/arch-x86/hvm/start_info.h). Bits of registers, page tables and
+ * The machine enters in 32-bit protected mode without paging, %ebx = physical address of the start info
+ * (Xen's "PVH entry point", xen/include/public/arch-x86/hvm/start_info.h). Bits of registers, page tables and
  * descriptors: Intel SDM vol. 3, 2.2.1, 2.5, 3.4.5, 4.5. */
 #ifndef UNIKIT_ENTRY_H
 #define UNIKIT_ENTRY_H
@@ -20,6 +20,7 @@
 #define CODE_32      0x18
 #define STATUS_ERROR 78 /* EX_CONFIG */
 
+/* clang-format off */
     .macro PVH_NOTE entry
     .section .note.Xen, "a", @note
     .balign 4
@@ -98,5 +99,6 @@ gdt_pointer:
 3:  hlt
     jmp 3b
     .endm
+/* clang-format on */
 
 #endif
