@@ -22,7 +22,7 @@ from unikit import pipeline, progress
 from unikit.image import image
 from unikit.image.image import Image
 from unikit.kernel.runtime import DECODERS
-from unikit.vm import machine, shared
+from unikit.vm import machine, qemu, shared
 from unikit.vm.boot import TCG_ENVIRONMENT
 
 LARGEST = 8192  # MiB that a guest may be given
@@ -35,6 +35,7 @@ case $APP in
 {networks}
     *) NET= ;;
 esac
+export GLIBC_TUNABLES={tunables}
 exec qemu-system-x86_64 -machine {options} -accel tcg -cpu max -smp 1 -m "${{MEM:-512}}" \\
     -nodefaults -no-user-config -display none -no-reboot -serial stdio \\
     -device isa-debug-exit,iobase={port:#x},iosize=0x4 \\
@@ -96,6 +97,7 @@ def _script(profile: machine.Machine, images: dict[str, Image], default: str, *,
         default=default,
         networks=f"    {'|'.join(with_network)}) {net} ;;" if with_network else "    '') ;;",
         options=profile.machine,
+        tunables=qemu.TUNABLES,
         kernel=memory if shared else '-kernel "$D/$APP.img"',
         port=machine.EXIT_PORT,
         append=shlex.quote(machine.encode([*environment, machine.USER_ADDRESS])),

@@ -31,6 +31,7 @@ enum {
 struct reading {
     uint8_t second, minute, hour, day, month, year, century;
 };
+static const uint8_t registers[sizeof(struct reading)] = {SECONDS, MINUTES, HOURS, DAY, MONTH, YEAR, CENTURY};
 
 static uint8_t cmos(uint8_t reg)
 {
@@ -41,19 +42,26 @@ static uint8_t cmos(uint8_t reg)
     return value;
 }
 
+/* Not expanded where it is used, and not unrolled: every boot comes here, and pays for code by its size. */
+__attribute__((noinline)) static void read_once(struct reading *r)
+{
+    uint8_t *to = (uint8_t *)r;
+
+    for (size_t i = 0; i < sizeof(registers); i++)
+        to[i] = cmos(registers[i]);
+}
+
 /* False: no such chip (the bus floats), or it never stops updating. */
 static bool read_steadily(struct reading *r)
 {
     for (int tries = 0; tries < 100000; tries++) {
         if (cmos(STATUS_A) & UPDATING)
             continue;
-        struct reading now[2];
-        for (int i = 0; i < 2; i++)
-            now[i] = (struct reading){cmos(SECONDS), cmos(MINUTES), cmos(HOURS),  cmos(DAY),
-                                      cmos(MONTH),   cmos(YEAR),    cmos(CENTURY)};
-        if (memcmp(&now[0], &now[1], sizeof(now[0])) != 0 || cmos(STATUS_A) & UPDATING)
+        struct reading again;
+        read_once(r);
+        read_once(&again);
+        if (memcmp(r, &again, sizeof(again)) != 0 || cmos(STATUS_A) & UPDATING)
             continue;
-        *r = now[0];
         return r->month != 0xff && r->day != 0;
     }
     return false;

@@ -157,14 +157,11 @@ static ssize_t write_freeze(struct file *file, struct io *io, uint64_t *pos)
     return n;
 }
 
-static const struct file_ops freeze_ops = {.write = write_freeze, .kind = "freeze"};
-
-DEVICE(freeze) = {.name = "unikit/freeze",
-                  .major = 10,
-                  .minor = 223,
-                  .mode = 0600,
-                  .ops = &freeze_ops,
-                  .open = open_freeze};
+static void show_item(struct text_sink *out, char kind, const char *value)
+{
+    text_add(out, &kind, 1);
+    text_add(out, value, strlen(value) + 1);
+}
 
 /* This boot's environment, arguments and kind of console, each with a letter in front and a NUL behind: what
  * is not the program's memory any more is asked for here. */
@@ -175,16 +172,35 @@ static void show_boot(struct text_sink *out)
     const char *value;
 
     if ((value = config_get("freeze")) && strcmp(value, "watch") == 0)
-        text_put(out, "w%c", 0);
+        show_item(out, 'w', "");
     if ((value = config_get("tty")))
-        text_put(out, "t%s%c", value, 0);
+        show_item(out, 't', value);
     for (size_t i = 0; (value = config_each("env", i)); i++)
-        text_put(out, "e%s%c", value, 0);
+        show_item(out, 'e', value);
     for (size_t i = 0; (value = each("arg", i)); i++)
-        text_put(out, "a%s%c", value, 0);
+        show_item(out, 'a', value);
 }
 
-TEXT_FILE(boot) = {.path = "/proc/unikit/boot", .show = show_boot};
+/* All of it, or nothing where it does not fit. */
+static ssize_t read_freeze(struct file *file, struct io *io, uint64_t *pos)
+{
+    struct text_sink told = {0};
+
+    (void)file, (void)pos;
+    show_boot(&told);
+    ssize_t n = told.length <= io->left ? io_put(io, told.data, told.length) : -EMSGSIZE;
+    kfree(told.data);
+    return n;
+}
+
+static const struct file_ops freeze_ops = {.read = read_freeze, .write = write_freeze, .kind = "freeze"};
+
+DEVICE(freeze) = {.name = "unikit/freeze",
+                  .major = 10,
+                  .minor = 223,
+                  .mode = 0600,
+                  .ops = &freeze_ops,
+                  .open = open_freeze};
 
 /* While an image is made: how, and modules to import before. */
 static void show_how(struct text_sink *out)

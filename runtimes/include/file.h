@@ -162,6 +162,7 @@ struct text_sink {
     size_t length, room;
 };
 void text_put(struct text_sink *, const char *format, ...) printf_like(2, 3);
+void text_add(struct text_sink *, const char *bytes, size_t n);
 struct text_file_record {
     const char *path; /* absolute: "/proc/meminfo", "/proc/self/status", "/sys/devices/system/cpu/online" */
     void (*show)(struct text_sink *);

@@ -33,29 +33,46 @@ static bool has_word(const char *text, const char *word)
     return false;
 }
 
+static char *append(char *to, const char *text)
+{
+    size_t n = strlen(text);
+    memcpy(to, text, n);
+    return to + n;
+}
+
 /* The machine's own name leads to its address (hosts(5)), unless the image's file says something else. */
 static void hosts_write(const ip_addr_t *address)
 {
     const char *name = config_get("hostname");
     char printed[64] = "127.0.1.1";
-    size_t length;
     if (!name)
         name = "unikit";
-    if (!hosts && kernel_read_file("/etc/hosts", &hosts, &length) != 0)
-        hosts = kstrdup("127.0.0.1 localhost\n::1 localhost\n");
     if (!hosts || has_word(hosts, name))
         return;
     if (address)
         address_print(printed, sizeof(printed), address);
-    size_t room = strlen(hosts) + strlen(name) + sizeof(printed) + 4;
-    char *text = kmalloc(room);
+    size_t length = strlen(hosts);
+    char *text = kmalloc(length + strlen(printed) + strlen(name) + 4), *end;
     if (!text)
         return;
-    length = strlen(hosts);
-    const char *newline = length && hosts[length - 1] != '\n' ? "\n" : "";
-    length = (size_t)snprintf(text, room, "%s%s%s %s\n", hosts, newline, printed, name);
-    kernel_write_file("/etc/hosts", text, length);
+    end = append(text, hosts);
+    if (length && hosts[length - 1] != '\n')
+        *end++ = '\n';
+    end = append(end, printed);
+    *end++ = ' ';
+    end = append(end, name);
+    *end++ = '\n';
+    kernel_write_file("/etc/hosts", text, (size_t)(end - text));
     kfree(text);
+}
+
+/* Not with the first address: a frozen image has the file in memory then, and writes over it. */
+INIT(network)
+{
+    size_t length;
+    if (kernel_read_file("/etc/hosts", &hosts, &length) != 0)
+        hosts = kstrdup("127.0.0.1 localhost\n::1 localhost\n");
+    hosts_write(NULL);
 }
 
 /* The image's /etc/resolv.conf leads here, unless the application brought its own (resolv.conf(5)). Whoever
@@ -146,9 +163,10 @@ static bool fixed(struct netif *netif, const char *text)
 void dhcp_begin(struct netif *netif)
 {
     const char *ip = config_get("ip");
-    hosts_write(NULL);
-    if (ip && strcmp(ip, "none") == 0)
+    if (ip && strcmp(ip, "none") == 0) {
+        hosts_write(NULL);
         return;
+    }
     netif_set_up(netif);
     netif_create_ip6_linklocal_address(netif, 1);
     netif_set_ip6_autoconfig_enabled(netif, 1);
@@ -158,9 +176,13 @@ void dhcp_begin(struct netif *netif)
                        "The boot configuration's ip=%s is not an address. Write dhcp, none or "
                        "ADDRESS/PREFIX[,GATEWAY[,DNS]], for example ip=10.0.2.15/24,10.0.2.2,10.0.2.3.",
                        ip);
-        done(netif);
+        if (ip_addr_isany(netif_ip_addr4(netif)))
+            hosts_write(NULL);
+        else
+            done(netif);
         return;
     }
+    hosts_write(NULL);
     waiting++;
     deadline = clock_now() + CONFIGURE_DEADLINE;
     netif_set_status_callback(netif, done);

@@ -14,8 +14,11 @@ static char domain[65] = "(none)";
 START(services)
 {
     const char *name = config_get("hostname");
-    if (name && *name)
-        snprintf(process_hostname, sizeof(process_hostname), "%s", name);
+    size_t n = name ? strnlen(name, sizeof(process_hostname) - 1) : 0;
+    if (!n)
+        return;
+    memcpy(process_hostname, name, n);
+    process_hostname[n] = 0;
 }
 
 SYSCALL(uname, struct new_utsname __user *to)

@@ -56,6 +56,14 @@ void text_put(struct text_sink *sink, const char *format, ...)
     }
 }
 
+void text_add(struct text_sink *sink, const char *bytes, size_t n)
+{
+    if (!make_room(sink, n))
+        return;
+    memcpy(sink->data + sink->length, bytes, n);
+    sink->length += n;
+}
+
 void text_put_user(struct text_sink *sink, uintptr_t start, uintptr_t end)
 {
     if (end <= start || !make_room(sink, end - start))

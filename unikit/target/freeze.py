@@ -18,8 +18,7 @@ from typing import Any, TypeVar
 
 Hook = TypeVar("Hook", bound=Callable[[], Any])
 
-DEVICE = "/dev/unikit/freeze"
-BOOT = "/proc/unikit/boot"  # this boot's environment, arguments and kind of console
+DEVICE = "/dev/unikit/freeze"  # says this boot's environment, arguments and kind of console
 HOW = "/proc/unikit/freeze"  # `1`, `warm` or `watch`, and modules to import before, with commas
 WARM_SIGNAL = 64  # the last of the real-time signals: freeze now, or tell what was imported
 REFUSED = 75  # EX_TEMPFAIL: the build says why
@@ -52,7 +51,8 @@ def freeze() -> bool:
         os.close(os.open(DEVICE, os.O_WRONLY | os.O_CLOEXEC))
     except OSError:
         return False  # no image is being made
-    how, _, modules = _read(HOW).decode().partition("\n")
+    with open(HOW) as file:
+        how, _, modules = file.read().partition("\n")
     for name in filter(None, modules.split(",")):
         try:  # noqa: SIM105 - contextlib may not be there
             __import__(name)
@@ -85,20 +85,24 @@ def _warm(number: int, frame: Any) -> None:
 def _freeze() -> None:
     """Raises OSError if the memory cannot be frozen as it is."""
     global _frozen
-    before = _read(BOOT)
-    while _before:
-        _before.pop()()
-    import gc
+    device = os.open(DEVICE, os.O_RDWR | os.O_CLOEXEC)
+    try:
+        before = _told(device)
+        while _before:
+            _before.pop()()
+        import gc
 
-    gc.collect()
-    for stream in (sys.stdout, sys.stderr):
-        if stream is not None:
-            stream.flush()
-    with open(DEVICE, "wb", buffering=0) as device:
-        device.write(b"freeze")
-    _fork()
+        gc.collect()
+        for stream in (sys.stdout, sys.stderr):
+            if stream is not None:
+                stream.flush()
+        os.write(device, b"freeze")
+        _fork()
+        now = _told(device)
+    finally:
+        os.close(device)
     _frozen = True
-    _thaw(before)
+    _thaw(before, now)
 
 
 def _fork() -> None:
@@ -141,19 +145,20 @@ class _Boot:
                 self.arguments.append(os.fsdecode(item[1:]))
 
 
-def _read(path: str) -> bytes:
-    """By plain system calls: it is done in every boot of the frozen image."""
-    file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    told = b""
-    while data := os.read(file, 65536):
-        told += data
-    os.close(file)
-    return told
+def _told(device: int) -> bytes:
+    """By a plain system call: it is done in every boot of the frozen image."""
+    size = 4096
+    while True:
+        try:
+            return os.read(device, size)
+        except OSError:  # it gives all or nothing
+            size *= 2
+            if size > 1 << 24:
+                raise
 
 
-def _thaw(before: bytes) -> None:
+def _thaw(before: bytes, now: bytes) -> None:
     """What belongs to the boot, and not to the program, becomes this boot's."""
-    now = _read(BOOT)
     if now != before:
         _adapt(_Boot(before), _Boot(now))
     _renew()

@@ -14,6 +14,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 PR_SET_PDEATHSIG = 1
+# QEMU keeps what it knows of translated code on its heap: in huge pages it faults a hundredth as often (malloc(3)'s
+# glibc.malloc.hugetlb, from glibc 2.35; older ones pass over it). A short boot is some milliseconds sooner for it.
+TUNABLES = "glibc.malloc.hugetlb=1"
 
 
 def find_qemu() -> Path | None:
@@ -21,6 +24,11 @@ def find_qemu() -> Path | None:
     named = os.environ.get("UNIKIT_QEMU")
     found = shutil.which(named) if named else shutil.which("qemu-system-x86_64")
     return Path(found) if found else None
+
+
+def environment() -> dict[str, str]:
+    """The environment for QEMU's process: ours, and tunables of its own unless the user has set some."""
+    return {"GLIBC_TUNABLES": TUNABLES, **os.environ}
 
 
 class Channels:

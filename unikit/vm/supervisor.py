@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from unikit.vm import terminal
+from unikit.vm import qemu, terminal
 from unikit.vm.qemu import Channels, dying_with_us
 from unikit.vm.report import Log
 
@@ -88,6 +88,7 @@ class Supervisor:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
+            env=qemu.environment(),
             pass_fds=(*self.channels.inherited, *self.descriptors),
             start_new_session=True,
             preexec_fn=dying_with_us(),
