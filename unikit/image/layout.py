@@ -9,7 +9,7 @@ from pathlib import Path
 
 import jinja2
 
-from unikit import paths
+from unikit import __version__, paths
 from unikit.model import BootSettings, FileKind, ImageFile, Interpreter, Layer, Natives
 
 FOLDERS = {
@@ -34,6 +34,7 @@ ETC = {
             ("mysql", 3306, "tcp"), ("postgresql", 5432, "tcp"), ("amqp", 5672, "tcp"), ("redis", 6379, "tcp"),
         )
     ),
+    "os-release": f'NAME=unikit\nID=unikit\nVERSION_ID={__version__}\nPRETTY_NAME="unikit {__version__}"\n',
     "protocols": "ip 0 IP\nicmp 1 ICMP\ntcp 6 TCP\nudp 17 UDP\nipv6 41 IPv6\nipv6-icmp 58 IPv6-ICMP\n",
 }  # fmt: skip
 

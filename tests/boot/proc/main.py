@@ -32,6 +32,7 @@ assert open("/proc/self/cmdline", "rb").read().split(b"\0")[0]
 assert open("/sys/devices/system/cpu/online").read().strip().startswith("0")
 assert os.cpu_count() == len(os.sched_getaffinity(0)) or os.environ.get("ON_LINUX")
 assert platform.system() == "Linux" and platform.machine() == "x86_64" and platform.python_version()
+assert platform.freedesktop_os_release()["ID"] == "unikit" or os.environ.get("ON_LINUX")
 assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] >= 1024
 assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss > 1000
 assert os.getpid() > 1 and os.getuid() == 0 and os.getloadavg()
