@@ -11,7 +11,7 @@ from typing import BinaryIO, cast
 from elftools.elf.elffile import ELFFile
 
 from unikit import __version__, cache, pipeline, progress
-from unikit.image import erofs, image, layout
+from unikit.image import compressed, erofs, image, layout
 from unikit.image.image import Image
 from unikit.image.manifest import Manifest
 from unikit.kernel import link
@@ -78,7 +78,7 @@ def assemble(name: str, program: Path, arguments: tuple[str, ...] = (), compress
             )  # fmt: skip
             image.make(built.stripped.read_bytes(), Path(root.name), manifest, out)
     plain = image.read(out)
-    return image.compress(plain, compression) if compression else plain
+    return compressed.compress(plain, compression) if compression else plain
 
 
 def needed(program: Path) -> dict[str, Path]:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 from unikit import __version__, cache, inputs
 from unikit.analysis import imports, lock, natives, scope, source
 from unikit.errors import ExitCode, UserError
-from unikit.image import erofs, image, inventory, pack, prune, whole
+from unikit.image import compressed, erofs, image, inventory, pack, prune, whole
 from unikit.image.image import Image
 from unikit.image.manifest import Manifest
 from unikit.kernel import link
@@ -280,7 +280,7 @@ def _run(build: Build, progress: Progress, last: str) -> None:
         with progress.step("Compressing it"):
             made = build.values["image"]
             in_use = (made.manifest.smallest - frozen.HEADROOM) << 20 if made.manifest.frozen else 0
-            build.values["image"] = image.compress(made, build.compression, in_use=in_use)
+            build.values["image"] = compressed.compress(made, build.compression, in_use=in_use)
 
 
 def image_of(request: Request, progress: Progress) -> Image:

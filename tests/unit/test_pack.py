@@ -12,8 +12,9 @@ from elftools.elf.elffile import ELFFile
 
 from tests.unit import elf
 from tests.unit.test_image import MANIFEST
+from tests.unit.test_select import component
 from unikit.errors import ExitCode, UserError
-from unikit.image import image, pack
+from unikit.image import compressed, image, pack
 from unikit.image.pack import Segment
 
 TEXT = b"similar bytes again and again, " * 5000
@@ -75,8 +76,8 @@ def test_the_unpacker_goes_into_the_lowest_gap(taken: list[tuple[int, int]], siz
 
 def packed_image(folder: Path) -> image.Image:
     content = package([Segment(0x100000, TEXT)], "zstd")
-    packed = pack.Packed(content, 0x5000000, elf.kernel(), ("unpack/start",))
-    return image.write_packed(packed, "zstd", MANIFEST, folder / "app.img", {".more": b"more"})
+    packed = pack.Packed(content, 0x5000000, elf.kernel(), (component("unpack/start"),))
+    return compressed.write(packed, "zstd", MANIFEST, folder / "app.img", {".more": b"more"})
 
 
 def test_a_compressed_image_is_read_back(tmp_path: Path) -> None:

@@ -9,10 +9,8 @@ chapters 4 and 5.
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import hashlib
-import io
 import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -63,59 +61,20 @@ def make(
     physical = _patch(body, len(content), gap)
     manifest = dataclasses.replace(
         manifest,
-        kernel_sha256=_segments_hash(body, _program_headers(body)),
+        kernel_sha256=segments_hash(body, program_headers(body)),
         root_sha256=hashlib.sha256(content).hexdigest(),
     )
-    return _write(body, physical, {ROOT_SECTION: content, **(more or {})}, manifest, out)
+    return write(body, physical, {ROOT_SECTION: content, **(more or {})}, manifest, out)
 
 
-def compress(plain: Image, method: str, *, in_use: int = 0) -> Image:
-    """The image that unpacks itself to `plain` when it boots, remembered like every other. `method` is one of pack.py;
-    up to the address `in_use` memory that `plain` does not mention has to stay zero.
-
-    Raises UserError: what pack.pack raises.
-    """
-    body = plain.path.read_bytes()
-    key = hashlib.sha256(" ".join([method, pack.identity(method), str(in_use)]).encode() + body).hexdigest()
-    out = cache.entry("packed", key, ".img")
-    if out.is_file():
-        with contextlib.suppress(UserError):
-            return read(out)
-    segments = _segments(body)
-    packed = pack.pack(segments, struct.unpack_from("<Q", body, 24)[0], method, in_use=in_use)
-    left = plain.manifest.smallest or -(-max(s.end for s in segments) // (1 << 20)) + SMALLEST
-    manifest = dataclasses.replace(plain.manifest, smallest=max(left, -(-packed.end // (1 << 20))))
-    more = {
-        section.name: bytes(section.data())
-        for section in ELFFile(io.BytesIO(body)).iter_sections()
-        if section.name.startswith(".unikit.") and section.name not in (ROOT_SECTION, MANIFEST_SECTION)
-    }
-    return write_packed(packed, method, manifest, out, more)
-
-
-def write_packed(
-    packed: pack.Packed, method: str, manifest: Manifest, out: Path, more: Mapping[str, bytes] | None = None
-) -> Image:
-    """Write an image that unpacks `packed` at boot; `manifest` says what is in it."""
-    body = bytearray(packed.unpacker)
-    manifest = dataclasses.replace(
-        manifest,
-        compression=method,
-        components=tuple(sorted({*manifest.components, *packed.components})),
-        loaded_sha256=_segments_hash(body, _program_headers(body), packed.package),
-    )
-    parts = {PACKAGE_SECTION: packed.package, **(more or {})}
-    return _write(body, packed.address, parts, manifest, out, pack.ALIGNED)
-
-
-def _write(
+def write(
     body: bytearray, physical: int, parts: Mapping[str, bytes], manifest: Manifest, out: Path, align: int = PAGE
 ) -> Image:
     """An ELF file with more sections: the first of `parts`, which is loaded at `physical`, the manifest, the others."""
     (name, content), *more = parts.items()
     phoff, shoff = struct.unpack_from("<QQ", body, 32)
     phnum, _, shnum, shstrndx = struct.unpack_from("<4H", body, 56)
-    headers = _program_headers(body)
+    headers = program_headers(body)
     if phoff + (phnum + 1) * PHDR_SIZE > min(h[2] for h in headers if h[0] == PT_LOAD and h[5]):
         raise UserError("The kernel has no room for another program header.", code=ExitCode.LINK)
     sections = [list(struct.unpack_from("<IIQQQQIIQQ", body, shoff + i * SHDR_SIZE)) for i in range(shnum)]
@@ -146,16 +105,16 @@ def _write(
     return Image(out, manifest)
 
 
-def _program_headers(body: bytes | bytearray) -> list[tuple[int, ...]]:
+def program_headers(body: bytes | bytearray) -> list[tuple[int, ...]]:
     phoff, phnum = struct.unpack_from("<Q", body, 32)[0], struct.unpack_from("<H", body, 56)[0]
     return [struct.unpack_from("<IIQQQQQQ", body, phoff + i * PHDR_SIZE) for i in range(phnum)]
 
 
-def _segments(body: bytes | bytearray) -> list[pack.Segment]:
+def segments(body: bytes | bytearray) -> list[pack.Segment]:
     """What a loader puts into memory, zeros included."""
     return [
         pack.Segment(physical, bytes(body[offset : offset + size]) + bytes(memory - size))
-        for kind, _, offset, _, physical, size, memory, _ in _program_headers(body)
+        for kind, _, offset, _, physical, size, memory, _ in program_headers(body)
         if kind == PT_LOAD
     ]
 
@@ -164,7 +123,7 @@ def _patch(body: bytearray, root_size: int, gap: int) -> int:
     """Tell the kernel where its root is; returns the physical address, the first page after the kernel's end and `gap`
     bytes."""
     found = symbol_values(body, ("boot_image", "kernel_end"))
-    for kind, _, place, address, _, size, _, _ in _program_headers(body):
+    for kind, _, place, address, _, size, _, _ in program_headers(body):
         offset = found.get("boot_image", 0) - address
         if kind != PT_LOAD or len(found) != 2 or not 0 <= offset <= size - 24:
             continue
@@ -176,7 +135,7 @@ def _patch(body: bytearray, root_size: int, gap: int) -> int:
     raise UserError("The kernel has no boot_image object for the root file system.", code=ExitCode.LINK)
 
 
-def _segments_hash(body: bytes | bytearray, headers: Sequence[tuple[int, ...]], more: bytes = b"") -> str:
+def segments_hash(body: bytes | bytearray, headers: Sequence[tuple[int, ...]], more: bytes = b"") -> str:
     digest = hashlib.sha256()
     for kind, _, offset, _, _, size, _, _ in headers:
         if kind == PT_LOAD:
@@ -208,14 +167,14 @@ def read(path: Path, *, check: bool = True) -> Image:
     manifest = Manifest.load(text)
     if check:
         try:
-            headers = _program_headers(body)
+            headers = program_headers(body)
         except struct.error as error:
             raise damaged from error
         if manifest.compression:
-            whole = _segments_hash(body, headers) == manifest.loaded_sha256
+            whole = segments_hash(body, headers) == manifest.loaded_sha256
         else:
-            whole = _segments_hash(body, headers[:-1]) == manifest.kernel_sha256
-            whole = whole and _segments_hash(body, headers[-1:]) == manifest.root_sha256
+            whole = segments_hash(body, headers[:-1]) == manifest.kernel_sha256
+            whole = whole and segments_hash(body, headers[-1:]) == manifest.root_sha256
         if not whole:
             raise damaged
     return Image(path, manifest)

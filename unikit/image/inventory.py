@@ -3,8 +3,9 @@ and sizes behind its nodes. It travels in the image, in a section that is not lo
 an image as well as of an application.
 
 Node ids: `module:NAME`, `library:GUEST` (an ELF file), `file:GUEST`, `distribution:NAME`, `package:NAME` (Debian's,
-that brought a library), `component:NAME`, `driver:NAME`, `call:NAME` (a system call), `missing:NAME`, and `lwip`. An
-edge leads from what needs to what is needed; what a thing is part of (distribution, package, lwIP) hangs on the thing.
+that brought a library), `component:NAME`, `driver:NAME`, `call:NAME` (a system call), `missing:NAME`, and `lwip`,
+`zstd`, `lz4`, whose sources are compiled in. An edge leads from what needs to what is needed; what a thing is part of
+(distribution, package, lwIP) hangs on the thing.
 """
 
 from __future__ import annotations
@@ -25,6 +26,9 @@ from unikit.model import Edge, EdgeKind
 SECTION = ".unikit.graph"
 FORMAT = 1
 ROOT = "module:__main__"
+UPSTREAM = ("lwip", "zstd", "lz4")  # others' sources that are compiled into images
+GROUPS = ("distribution", "package", *UPSTREAM)  # kinds of what things are part of
+UNPACKER = "unpacker"  # the layer of the program that unpacks a compressed image
 NUMBERS = {kind: number for number, kind in enumerate(EdgeKind)}
 ORIGINS = ("static", "hook", "recorded", "runtime", "setting")
 
@@ -35,7 +39,7 @@ class Item:
     what else is known of its kind: version, licence, build_id, soname, number, device, source (of a module) ..."""
 
     id: str
-    layer: str = ""  # runtime, interpreter, dependencies, app, kernel
+    layer: str = ""  # runtime, interpreter, dependencies, app, kernel, unpacker
     owner: str = ""
     size: int = 0  # bytes in the image
     files: tuple[str, ...] = ()

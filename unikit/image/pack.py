@@ -12,8 +12,8 @@ import re
 import struct
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import lz4.block
@@ -57,12 +57,13 @@ class Segment:
 @dataclass(frozen=True)
 class Packed:
     """A package, where it has to be loaded, and the unpacker: a linked program (ELF64), with room for one more program
-    header. `end` is the end of the memory that unpacking takes."""
+    header, made of `components`, with their bytes in it. `end` is the end of the memory that unpacking takes."""
 
     package: bytes
     address: int
     unpacker: bytes
-    components: tuple[str, ...]
+    components: tuple[Component, ...] = ()
+    sizes: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def end(self) -> int:
@@ -79,11 +80,12 @@ def pack(segments: Iterable[Segment], entry: int, method: str, *, in_use: int = 
     content = _package(merged, entry, COMPRESSORS[method])
     components = _compile(Runtime(), method)
     highest = max(in_use, *(s.end for s in merged))
-    size = _span(_link(components, _up(highest), _up(highest) + PAGE, len(content)))
+    draft, _ = _link(components, _up(highest), _up(highest) + PAGE, len(content))
+    size = _span(draft)
     base = _up(in_use) if in_use else place(merged, size)
     address = _up(max(highest, base + size))
-    unpacker = _link(components, base, address, len(content))
-    return Packed(content, address, unpacker, tuple(c.name for c in components))
+    unpacker, listing = _link(components, base, address, len(content))
+    return Packed(content, address, unpacker, components, link.sizes(listing, components))
 
 
 def package(segments: Iterable[Segment], entry: int, method: str) -> bytes:
@@ -187,21 +189,21 @@ def _script(base: int, package: int, size: int) -> str:
     return link.template("unpack.ld.j2", base=base, package=package, size=size)
 
 
-def _link(components: Sequence[Component], base: int, package: int, size: int) -> bytes:
-    """The unpacker, linked at `base` for a package of `size` bytes at `package`."""
+def _link(components: Sequence[Component], base: int, package: int, size: int) -> tuple[bytes, str]:
+    """The unpacker, linked at `base` for a package of `size` bytes at `package`, and the linker's map of it."""
     with tempfile.TemporaryDirectory() as work:
-        layout, out = Path(work, "unpack.ld"), Path(work, "unpack.elf")
+        layout, out, listing = (Path(work, f"unpack.{end}") for end in ("ld", "elf", "map"))
         layout.write_text(_script(base, package, size))
         line = [tool("ld"), "-nostdlib", "-static", "--gc-sections", "--build-id=none", "--strip-all"]
         line += ["--no-warn-rwx-segments"]
         line += ["-z", f"max-page-size={ALIGNED}", "-z", "noexecstack", "--fatal-warnings", "-T", str(layout)]
-        line += [*(str(c.path) for c in components), libgcc(), "-o", str(out)]
+        line += [*(str(c.path) for c in components), libgcc(), "-Map", str(listing), "-o", str(out)]
         done = subprocess.run(line, capture_output=True, text=True, timeout=120, check=False)
         if done.returncode:
             raise UserError(
                 "The unpacker does not link.", code=ExitCode.LINK, details=tuple(done.stderr.strip().splitlines())
             )
-        return out.read_bytes()
+        return out.read_bytes(), listing.read_text()
 
 
 def _span(unpacker: bytes) -> int:

@@ -15,7 +15,7 @@ from unikit.analysis.installed import Installed, licence
 from unikit.image.inventory import ROOT, UNCALLED, UNUSED, Absent, Inventory, Item, reached
 from unikit.kernel import upstream
 from unikit.kernel.component import Component
-from unikit.kernel.select import ON_IMPORT, Selection, family_of, only_calls, providers
+from unikit.kernel.select import ON_IMPORT, Selection, family_of, only_calls, providers, uses
 from unikit.model import Distribution, Edge, EdgeKind, FileKind, Library, Missing, Module, Natives, Pruned
 from unikit.native import debian
 from unikit.places import Places
@@ -201,27 +201,18 @@ class _Whole:
     def _runtime(self) -> None:
         chosen = self.selection.components
         symbols = providers(chosen)
-        names = {component.name for component in chosen}
         for component in chosen:
             self._component(component)
         for component in chosen:
             node = f"component:{component.name}"
             if component.root:
                 self._edge(self._root(component), node, EdgeKind.CALLS, _work(component))
-            wanted: dict[str, str] = {}
-            for symbol in sorted(component.undefined - component.defined - component.weak):
-                for other in symbols.get(symbol, ()):
-                    wanted.setdefault(other.name, f"for {symbol}")
             for symbol in sorted(component.weak):  # a hook with a default: what replaces it is no need of this one
                 for other in symbols.get(symbol, ()):
                     if other is not component:
                         self._edge(self._root(other), f"component:{other.name}", EdgeKind.CALLS, f"replaces {symbol}")
-            for thing in sorted(component.needs):
-                for other in (c for c in chosen if c.name == thing or thing in c.provides):
-                    wanted.setdefault(other.name, f"for {thing}")
-            for name, why in wanted.items():
-                if name != component.name and name in names:
-                    self._edge(node, f"component:{name}", EdgeKind.CALLS, why)
+        for user, name, why in uses(chosen):
+            self._edge(f"component:{user}", f"component:{name}", EdgeKind.CALLS, why)
 
     def _component(self, component: Component) -> None:
         node = f"component:{component.name}"
@@ -234,7 +225,7 @@ class _Whole:
             self._edge(node, f"driver:{name}", EdgeKind.PROVIDES)
         if component.name.startswith("lwip/"):
             self.owners[node] = "lwip"
-            self._add(Item("lwip", detail={"version": upstream.LWIP.version, "licence": upstream.LWIP.licence}))
+            self._add(Item("lwip", detail=upstream.LWIP.detail))
             self._edge(node, "lwip", EdgeKind.PART)
 
     def _root(self, component: Component) -> str:

@@ -132,7 +132,7 @@ def join(plan: Plan) -> Kernel:
             small.replace(stripped)
             Path(work, "map").replace(listing)
             out.replace(path)
-    return Kernel(path, stripped, build_id(path), selection, _sizes(listing.read_text(), selection))
+    return Kernel(path, stripped, build_id(path), selection, sizes(listing.read_text(), selection.components))
 
 
 # A piece of an object in the linker's map, and the output section that it is in (ld, -Map). Long names have a line of
@@ -142,18 +142,19 @@ PIECE = re.compile(r"^ +(?:\S+\s+)?0x[0-9a-f]+\s+0x([0-9a-f]+) (\S.*)$")
 NOT_IN_FILE = ("/DISCARD/", ".bss", ".boot.bss", ".comment", ".debug", ".note", ".symtab", ".strtab", ".shstrtab")
 
 
-def _sizes(listing: str, selection: select.Selection) -> dict[str, int]:
-    """How many bytes each component has in the kernel's file, after what nothing uses was dropped."""
-    names = {str(component.path): component.name for component in selection.components}
-    sizes = dict.fromkeys(names.values(), 0)
+def sizes(listing: str, components: Iterable[Component]) -> dict[str, int]:
+    """How many bytes each component has in a linked program's file, after what nothing uses was dropped, from the
+    linker's map."""
+    names = {str(component.path): component.name for component in components}
+    found = dict.fromkeys(names.values(), 0)
     _, _, memory = listing.partition("Linker script and memory map")
     output = ""
     for line in memory.splitlines():
         if match := OUTPUT.match(line):
             output = match[1]
         elif (match := PIECE.match(line)) and match[2] in names and not output.startswith(NOT_IN_FILE):
-            sizes[names[match[2]]] += int(match[1], 16)
-    return sizes
+            found[names[match[2]]] += int(match[1], 16)
+    return found
 
 
 def build_id(path: Path) -> str:

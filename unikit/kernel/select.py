@@ -8,7 +8,7 @@ that offer others only.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from unikit.errors import ExitCode, UserError
@@ -144,6 +144,21 @@ def providers(components: Sequence[Component]) -> dict[str, list[Component]]:
         for symbol in component.weak:
             strong.setdefault(symbol, [component])
     return strong
+
+
+def uses(chosen: Sequence[Component]) -> Iterator[tuple[str, str, str]]:
+    """Which component needs which other one, and what for: a symbol, or what its declaration names."""
+    symbols = providers(chosen)
+    for component in chosen:
+        wanted: dict[str, str] = {}
+        for symbol in sorted(component.undefined - component.defined - component.weak):
+            for other in symbols.get(symbol, ()):
+                wanted.setdefault(other.name, f"for {symbol}")
+        for thing in sorted(component.needs):
+            for other in (c for c in chosen if c.name == thing or thing in c.provides):
+                wanted.setdefault(other.name, f"for {thing}")
+        wanted.pop(component.name, None)
+        yield from ((component.name, name, why) for name, why in wanted.items())
 
 
 def family_of(name: str) -> str | None:

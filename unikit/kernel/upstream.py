@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import platform
 import re
 import shutil
 import subprocess
@@ -37,6 +38,12 @@ class SourcePackage:
     licence: str  # SPDX
     probe: str
     variable: str
+    cpe: str  # vendor and product in the names of vulnerability lists (CPE 2.3)
+
+    @property
+    def detail(self) -> dict[str, str]:
+        """What a bill of materials says of it."""
+        return {"version": self.version, "licence": self.licence, "cpe": self.cpe}
 
     @property
     def version(self) -> str:
@@ -85,6 +92,7 @@ LWIP = SourcePackage(
     licence="BSD-3-Clause",
     probe="src/core/tcp.c",
     variable="UNIKIT_LWIP",
+    cpe="lwip_project:lwip",
 )
 ZSTD = SourcePackage(
     title="Zstandard",
@@ -96,6 +104,7 @@ ZSTD = SourcePackage(
     licence="BSD-3-Clause",
     probe="lib/decompress/zstd_decompress.c",
     variable="UNIKIT_ZSTD",
+    cpe="facebook:zstandard",
 )
 LZ4 = SourcePackage(
     title="LZ4",
@@ -104,6 +113,7 @@ LZ4 = SourcePackage(
     licence="BSD-2-Clause",
     probe="lib/lz4.c",
     variable="UNIKIT_LZ4",
+    cpe="lz4_project:lz4",
 )
 
 
@@ -178,10 +188,9 @@ def _mirrors() -> Iterator[tuple[str, str]]:
 
 def _os_release() -> dict[str, str]:
     try:
-        text = Path("/etc/os-release").read_text()
+        return platform.freedesktop_os_release()
     except OSError:
         return {}
-    return {key: value.strip("\"'") for key, value in re.findall(r"^(\w+)=(.*)$", text, re.MULTILINE)}
 
 
 def _unpack(archive: Path, target: Path, probe: str) -> None:

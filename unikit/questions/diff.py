@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from unikit.analysis import lock
-from unikit.image.inventory import Inventory, Item
+from unikit.image.inventory import GROUPS, Inventory, Item
 from unikit.questions.subject import Subject
 
 # Kinds in the order in which they are told, and their title.
 KINDS = {
     "distribution": "Distributions", "package": "Debian packages", "module": "Modules", "library": "Libraries",
-    "file": "Files", "lwip": "lwIP", "component": "Kernel components", "driver": "Drivers", "call": "System calls",
-    "missing": "Missing names",
+    "file": "Files", "lwip": "lwIP", "zstd": "Zstandard", "lz4": "LZ4", "component": "Kernel components",
+    "driver": "Drivers", "call": "System calls", "missing": "Missing names",
 }  # fmt: skip
 LOCKED = ("commands", "modules", "files", "calls")
 
@@ -82,7 +82,7 @@ def _compare(old: Subject, before: Item, new: Subject, after: Item) -> Change | 
 
 def _size(inventory: Inventory, item: Item) -> int:
     """Bytes; of a distribution or package, of all that belongs to it."""
-    if item.kind not in ("distribution", "package", "lwip"):
+    if item.kind not in GROUPS:
         return item.size
     return sum(other.size for other in inventory.items() if other.owner == item.id)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import networkx as nx
 
-from unikit.image.inventory import ROOT, Inventory, reached
+from unikit.image.inventory import GROUPS, ROOT, Inventory, reached
 from unikit.questions import names
 
 SAME = 0.9  # this part of something's bytes is as good as all
@@ -29,7 +29,7 @@ def without(inventory: Inventory, wanted: Iterable[str]) -> Dropped:
     for name in wanted:
         node = names.one(inventory, name)
         chosen.add(node)
-        if node.startswith(("distribution:", "package:")) or node == "lwip":
+        if inventory[node].kind in GROUPS:
             chosen |= {item.id for item in inventory.items() if item.owner == node}
         if node.startswith("module:"):
             chosen |= {other for other in inventory.graph if other.startswith(node + ".")}

@@ -7,9 +7,9 @@ import re
 from collections.abc import Iterator
 
 from unikit.errors import ExitCode, UserError
-from unikit.image.inventory import Inventory
+from unikit.image.inventory import UPSTREAM, Inventory
 
-ORDER = ("module", "distribution", "library", "call", "component", "driver", "lwip", "package", "file", "missing")
+ORDER = ("module", "distribution", "library", "call", "component", "driver", *UPSTREAM, "package", "file", "missing")
 CLOSE = 5  # how many similar names are told
 
 

@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 from unikit import paths
 from unikit.errors import ExitCode, UserError
-from unikit.image.inventory import ROOT, Inventory, Item
+from unikit.image.inventory import GROUPS, ROOT, Inventory, Item
 from unikit.questions import drop, sizes, ways
 from unikit.questions.sizes import Part
 from unikit.questions.subject import Subject
@@ -22,7 +22,7 @@ from unikit.questions.subject import Subject
 # The bands of the graph, from top to bottom.
 BANDS = ("Your code", "Packages", "Standard library", "Native files", "Kernel", "System calls and devices")
 APP, PACKAGES, STDLIB, NATIVE, KERNEL, CALLS = range(len(BANDS))
-UNSEEN = ("distribution", "package", "lwip", "missing")  # they are groups, or not there
+UNSEEN = (*GROUPS, "missing")  # they are groups, or not there
 
 
 def render(subject: Subject) -> str:

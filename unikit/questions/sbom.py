@@ -1,8 +1,9 @@
 """The bill of materials of an image: CycloneDX 1.6, made by its own library.
 
 Components are the installed distributions, Debian's packages with the shared libraries that they brought, CPython, the
-runtime with its components, and lwIP; what depends on what is the graph's edges between them. The same image gives
-the same bytes: the serial number is derived from the image, and the time is SOURCE_DATE_EPOCH's or left out.
+runtime with its components, and what is compiled in of others (lwIP, the decoder of a compressed image); what depends
+on what is the graph's edges between them. The same image gives the same bytes: the serial number is derived from the
+image, and the time is SOURCE_DATE_EPOCH's or left out.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from cyclonedx.spdx import fixup_id, is_expression
 from packageurl import PackageURL
 
 from unikit import __version__
-from unikit.image.inventory import Item
+from unikit.image.inventory import GROUPS, Item
 from unikit.questions.subject import Subject
 
 APP, CPYTHON, RUNTIME = "app", "cpython", "runtime"  # what has no owner in the graph belongs to one of these
@@ -44,7 +45,7 @@ class _Maker:
         self.manifest = subject.image.manifest
         self.members: dict[str, list[Item]] = defaultdict(list)
         for item in self.inventory.items():
-            if item.kind not in ("missing", "distribution", "package", "lwip"):
+            if item.kind not in ("missing", *GROUPS):
                 self.members[_owner(item)].append(item)
         self.owners = sorted(self.members)
 
@@ -103,7 +104,7 @@ class _Maker:
             part.purl = PackageURL("deb", vendor, item.name, version, qualifiers)
         else:
             part.purl = PackageURL("generic", None, item.name, version)
-            part.cpe = f"cpe:2.3:a:lwip_project:lwip:{version}:*:*:*:*:*:*:*"
+            part.cpe = f"cpe:2.3:a:{item.detail['cpe']}:{version}:*:*:*:*:*:*:*" if "cpe" in item.detail else None
         return part
 
     def _cpython(self) -> Component:
@@ -179,7 +180,7 @@ class _Maker:
 def _owner(item: Item) -> str:
     if item.owner:
         return item.owner
-    if item.kind in ("distribution", "package", "lwip"):
+    if item.kind in GROUPS:
         return item.id
     if item.kind in ("component", "driver", "call"):
         return RUNTIME

@@ -1,13 +1,13 @@
 """How large the parts of an image are: layers, in each the distributions and packages, in these modules, libraries and
 files, and the kernel's components. Everything together is the image's file, byte for byte; of a compressed image, what
-it unpacks to."""
+it unpacks to, and the unpacker."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from unikit.image.inventory import Inventory, Item
+from unikit.image.inventory import UNPACKER, Inventory, Item
 from unikit.questions.subject import Subject
 
 
@@ -69,8 +69,8 @@ def _rest(subject: Subject, whole: Part) -> None:
 
 
 def _way(inventory: Inventory, item: Item, python: str) -> tuple[str, ...]:
-    if item.layer == "kernel":
-        return ("kernel", *_split(item.name))
+    if item.layer in ("kernel", UNPACKER):
+        return (item.layer, *_split(item.name.removeprefix("unpack/")))
     leaf = _leaf(inventory, item)
     if item.owner:
         owner = inventory[item.owner]

@@ -12,10 +12,10 @@ from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 
 from tests.unit.stages import elves
-from unikit.image import image, pack
+from unikit.image import compressed, pack
 from unikit.image.inventory import Inventory
 from unikit.model import Edge, EdgeKind
-from unikit.questions import absence, audit, diff, page, sbom, secrets, sizes
+from unikit.questions import absence, audit, diff, page, sbom, secrets, sizes, ways
 from unikit.questions.subject import Subject, of_image
 
 from .conftest import BOOT_CONF, EDGES, ITEMS, PROGRAM, build, image_of
@@ -35,11 +35,28 @@ def test_the_sizes_of_a_compressed_image_are_those_of_what_it_unpacks_to(
     inventory: Inventory, tmp_path: Path, gap: int
 ) -> None:
     subject = image_of(tmp_path / "image", inventory, {}, gap=gap)
-    packed = of_image(image.compress(subject.image, "zstd"), "packed")
+    packed = of_image(compressed.compress(subject.image, "zstd"), "packed")
     plain, unpacked = sizes.measure(subject), sizes.measure(packed)
     for layer in ("app", "dependencies", "interpreter", "file system"):
         assert unpacked.parts[layer].size == plain.parts[layer].size
     assert unpacked.parts["kernel"].size > 0 and packed.size == packed.image.path.stat().st_size
+    assert unpacked.size == packed.sections.whole + unpacked.parts["unpacker"].size
+    assert {"entry", "start", "zstd"} <= set(unpacked.parts["unpacker"].parts)
+    assert "unpacker" not in plain.parts
+
+
+def test_the_decoder_of_a_compressed_image_is_in_the_answers(inventory: Inventory, tmp_path: Path) -> None:
+    packed = of_image(compressed.compress(image_of(tmp_path / "image", inventory, {}).image, "lz4"), "packed")
+    value = json.loads(sbom.make(packed))
+    parts = {part["bom-ref"]: part for part in value["components"]}
+    assert parts["lz4"]["version"] and parts["lz4"]["licenses"] and "lz4_project:lz4" in parts["lz4"]["cpe"]
+    assert {"component:unpack/start", "component:unpack/memory/string"} <= {
+        c["bom-ref"] for c in parts["runtime"]["components"]
+    }
+    assert "lz4" in {d["ref"]: d.get("dependsOn", []) for d in value["dependencies"]}["runtime"]
+    (way,) = ways.shortest(packed.inventory, "lz4")
+    assert [step.head for step in way][-1] == "lz4"
+    assert ("the image is compressed (lz4)",) in [step.evidence for step in way]
 
 
 def test_the_bill_of_materials_fits_its_schema(subject: Subject) -> None:
