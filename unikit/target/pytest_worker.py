@@ -12,6 +12,8 @@ first is in a file, and what is to be said waits. Each boot goes on from there, 
 
 from __future__ import annotations
 
+import functools
+import io
 import json
 import os
 import sys
@@ -142,6 +144,14 @@ class Worker:
         return True
 
 
+def _silent_writer(config: Any) -> Any:
+    """What stands for the terminal: there is none here, but up to pytest 9.0 each explanation of a failed comparison
+    asks it how to highlight."""
+    from _pytest.config import create_terminal_writer
+
+    return create_terminal_writer(config, io.StringIO())
+
+
 def _freeze(channel: Channel) -> None:
     """Everything is collected: the memory becomes the image, and what follows happens in each boot of it."""
     import unikit
@@ -165,6 +175,7 @@ def main() -> int:
         os.makedirs(setup["cwd"], exist_ok=True)
         os.chdir(setup["cwd"])
         config = pytest.Config.fromdictargs(setup["options"], setup["args"])
+        config.get_terminal_writer = functools.partial(_silent_writer, config)  # type: ignore[method-assign]
         config.pluginmanager.register(Worker(config, channel), "unikit-worker")
         status = int(config.hook.pytest_cmdline_main(config=config))
     except BaseException as error:

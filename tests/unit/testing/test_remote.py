@@ -81,6 +81,7 @@ class Old(unittest.TestCase):
     @unittest.skip("old skip")
     def test_old_skip(self): ...
 def test_surrogate(): assert "\\udcff" == "x"
+def test_writer(pytestconfig): assert not pytestconfig.get_terminal_writer().hasmarkup  # as explanations are made
 """
 
 
