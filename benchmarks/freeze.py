@@ -1,7 +1,7 @@
 """How soon a frozen image answers: beside a QEMU whose guest ends at once, and beside the Linux guest, in alternation.
 
-    python benchmarks/freeze.py SYSTEM [--linux SYSTEM] [--cold SYSTEM] [--apps web,flask] [--runs 9] [--memory 512]
-        [--json FILE]
+    python benchmarks/freeze.py SYSTEM [--warm SYSTEM] [--linux SYSTEM] [--cold SYSTEM] [--apps web,flask] [--runs 9]
+        [--memory 512] [--json FILE]
 
 A SYSTEM is a folder as make_system.py writes it: `boot` starts the guest of $APP, whose port 8080 is $PORT of
 127.0.0.1. Every round boots each of them once per application, one after the other. `empty` is the frozen system's own
@@ -9,8 +9,9 @@ QEMU, with the same options, whose guest does nothing but end it: what no guest 
 
 The client connects as soon as QEMU takes the connection and sends its request: the answer is what is waited for. Where
 the answer does not come that way (Linux drops what arrives before it has an address) it asks once the application says
-that it is ready. Printed are medians of the wall time and of QEMU's CPU time until the answer, and of the differences
-and ratios within each round. Accelerator: TCG, one processor.
+that it is ready. A system made with `--warm` said so when it was made, and is asked at once. Printed are medians of the
+wall time and of QEMU's CPU time until the answer, and of the differences and ratios within each round. Accelerator:
+TCG, one processor.
 """
 
 from __future__ import annotations
@@ -126,6 +127,7 @@ def _cpu(pid: int) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("system", type=Path)
+    parser.add_argument("--warm", type=Path)
     parser.add_argument("--linux", type=Path)
     parser.add_argument("--cold", type=Path)
     parser.add_argument("--apps", default="web,flask")
@@ -145,6 +147,8 @@ def main() -> None:
                     "frozen": lambda app=app: answer(options.system, app, options.memory, wait=False),
                     "frozen, asked when ready": lambda app=app: answer(options.system, app, options.memory, wait=True),
                 }
+                if options.warm:
+                    guests["frozen warm"] = lambda app=app: answer(options.warm, app, options.memory, wait=False)
                 for name in ("cold", "linux"):
                     if folder := getattr(options, name):
                         guests[name] = lambda f=folder, app=app: answer(f, app, options.memory, wait=True)
