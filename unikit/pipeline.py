@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 from unikit import __version__, cache, inputs
 from unikit.analysis import imports, lock, natives, scope, source
 from unikit.errors import ExitCode, UserError
-from unikit.image import compressed, erofs, image, inventory, pack, prune, whole
+from unikit.image import compressed, erofs, image, inventory, prune, unpacker, whole
 from unikit.image.image import Image
 from unikit.image.manifest import Manifest
 from unikit.kernel import link
@@ -208,7 +208,7 @@ def _image(build: Build) -> Image:
     traced = lock.usable(build.source, [])
     known = whole.inventory(build.pruned, kernel.selection, kernel.sizes, traced.calls if traced else None)
     graph = replace(known, kernel_code=elf.executable(kernel.stripped.read_bytes()).size).dump()
-    gap = pack.ROOM if build.compression else 0
+    gap = unpacker.ROOM if build.compression else 0
     out = cache.entry("images", digest(manifest, digest_file(kernel.stripped), digest(graph), gap), ".img")
     if out.is_file():
         try:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from unikit.errors import ExitCode, UserError
-from unikit.kernel.runtime import DECODERS
+from unikit.image.pack import METHODS
 from unikit.model import Settings
 
 if sys.version_info >= (3, 11):
@@ -113,8 +113,8 @@ def _choice(*choices: str) -> Callable[[Any], str]:
 def _compression(value: Any) -> str | None:
     """How the image is compressed; true is the usual way, the first."""
     if isinstance(value, bool):
-        return next(iter(DECODERS)) if value else None
-    return _choice(*DECODERS)(value)
+        return METHODS[0] if value else None
+    return _choice(*METHODS)(value)
 
 
 def _truth(value: Any) -> bool:

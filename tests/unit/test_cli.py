@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -139,6 +141,13 @@ def test_run_builds_what_is_no_image(
     script.write_text("print(1)")
     assert unikit("run", str(script), "--python", "/usr/bin/python3")[0] == 42
     assert asked == [pipeline.Request(str(script), "/usr/bin/python3", None)]
+
+
+def test_an_image_is_run_without_what_builds() -> None:
+    """Loading it would take longer than a frozen image takes to boot."""
+    code = "import sys, unikit.commands.run; print(*({'networkx', 'jinja2', 'unikit.pipeline'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
 
 
 def test_show_knows_its_stages(unikit: Run) -> None:

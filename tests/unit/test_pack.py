@@ -14,7 +14,7 @@ from tests.unit import elf
 from tests.unit.test_image import MANIFEST
 from tests.unit.test_select import component
 from unikit.errors import ExitCode, UserError
-from unikit.image import compressed, image, pack
+from unikit.image import compressed, image, pack, unpacker
 from unikit.image.pack import Segment
 
 TEXT = b"similar bytes again and again, " * 5000
@@ -76,7 +76,7 @@ def test_the_unpacker_goes_into_the_lowest_gap(taken: list[tuple[int, int]], siz
 
 def packed_image(folder: Path) -> image.Image:
     content = package([Segment(0x100000, TEXT)], "zstd")
-    packed = pack.Packed(content, 0x5000000, elf.kernel(), (component("unpack/start"),))
+    packed = unpacker.Packed(content, 0x5000000, elf.kernel(), (component("unpack/start"),))
     return compressed.write(packed, "zstd", MANIFEST, folder / "app.img", {".more": b"more"})
 
 

@@ -9,9 +9,9 @@ from typing import Any, TypeVar
 
 import click
 
-from unikit import pipeline, settings
+from unikit import settings
 from unikit.errors import ExitCode, UserError
-from unikit.kernel.runtime import DECODERS
+from unikit.image.pack import METHODS
 from unikit.model import Mode
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -47,6 +47,8 @@ def asked(function: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(function)
     def ask(*, app: str, python: str | None, lwip: Path | None, prune: Mode | None, **others: Any) -> Any:
+        from unikit import pipeline  # not for `run` of an image
+
         return function(request=pipeline.Request(app, python, lwip, prune=prune), **others)
 
     return click.argument("app", default=".", metavar="[APP]")(build(ask))
@@ -70,7 +72,7 @@ class Command(click.Command):
 
     def parse_args(self, context: click.Context, args: list[str]) -> list[str]:
         end = args.index("--") if "--" in args else len(args)
-        usual = f"--compress={next(iter(DECODERS))}"
+        usual = f"--compress={METHODS[0]}"
         head = [usual if word == "--compress" else word for word in args[:end]]
         return super().parse_args(context, [*head, *args[end:]])
 
@@ -79,7 +81,7 @@ def compress(function: Function) -> Function:
     """For verbs that make an image; they have to be a `Command`."""
     return click.option(
         "--compress",
-        type=click.Choice([*DECODERS, "none"]),
+        type=click.Choice([*METHODS, "none"]),
         help="Compress the image; it unpacks itself when it boots. Alone: zstd; lz4 is larger and faster.",
     )(function)
 

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import click
 
-from unikit import pipeline
 from unikit.cli import options, reporting
 from unikit.errors import ExitCode, UserError
 from unikit.image import image
@@ -98,6 +97,8 @@ def command(
         if boot.is_image(Path(app)):
             found = image.read(Path(app))
         else:
+            from unikit import pipeline  # what builds takes longer to load than a frozen image to boot
+
             request = pipeline.Request(app, python, lwip, freeze, cpu_level, prune, compress=compress, warm=warm)
             found = pipeline.image_of(request, progress)
         outcome = boot.run(found, chosen, progress, output=_json_console(progress) if machine else None)

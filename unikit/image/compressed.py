@@ -1,4 +1,4 @@
-"""Compressed images: made of the unpacker and its package (pack.py), and of what the plain image says of itself."""
+"""Compressed images: the unpacker and its package (unpacker.py, pack.py), and what the plain image says of itself."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from elftools.elf.elffile import ELFFile
 
 from unikit import cache
 from unikit.errors import UserError
-from unikit.image import image, inventory, pack
+from unikit.image import image, inventory, unpacker
 from unikit.image.image import Image
 from unikit.image.inventory import UNPACKER, Inventory, Item
 from unikit.image.manifest import Manifest
@@ -29,17 +29,17 @@ def compress(plain: Image, method: str, *, in_use: int = 0) -> Image:
     """The image that unpacks itself to `plain` when it boots, remembered like every other. `method` is one of pack.py;
     up to the address `in_use` memory that `plain` does not mention has to stay zero.
 
-    Raises UserError: what pack.pack raises.
+    Raises UserError: what unpacker.make raises.
     """
     body = plain.path.read_bytes()
-    made_of = " ".join([_REVISION, method, pack.identity(method), str(in_use)])
+    made_of = " ".join([_REVISION, method, unpacker.identity(method), str(in_use)])
     key = hashlib.sha256(made_of.encode() + body).hexdigest()
     out = cache.entry("packed", key, ".img")
     if out.is_file():
         with contextlib.suppress(UserError):
             return image.read(out)
     segments = image.segments(body)
-    packed = pack.pack(segments, struct.unpack_from("<Q", body, 24)[0], method, in_use=in_use)
+    packed = unpacker.make(segments, struct.unpack_from("<Q", body, 24)[0], method, in_use=in_use)
     left = plain.manifest.smallest or -(-max(s.end for s in segments) // (1 << 20)) + image.SMALLEST
     manifest = dataclasses.replace(plain.manifest, smallest=max(left, -(-packed.end // (1 << 20))))
     more = {
@@ -53,7 +53,7 @@ def compress(plain: Image, method: str, *, in_use: int = 0) -> Image:
 
 
 def write(
-    packed: pack.Packed, method: str, manifest: Manifest, out: Path, more: Mapping[str, bytes] | None = None
+    packed: unpacker.Packed, method: str, manifest: Manifest, out: Path, more: Mapping[str, bytes] | None = None
 ) -> Image:
     """Write an image that unpacks `packed` at boot; `manifest` says what is in it."""
     body = bytearray(packed.unpacker)
@@ -64,10 +64,10 @@ def write(
         loaded_sha256=image.segments_hash(body, image.program_headers(body), packed.package),
     )
     parts = {image.PACKAGE_SECTION: packed.package, **(more or {})}
-    return image.write(body, packed.address, parts, manifest, out, pack.ALIGNED)
+    return image.write(body, packed.address, parts, manifest, out, unpacker.ALIGNED)
 
 
-def with_unpacker(known: Inventory, packed: pack.Packed, method: str) -> Inventory:
+def with_unpacker(known: Inventory, packed: unpacker.Packed, method: str) -> Inventory:
     """The graph with the unpacker's components, and the library that it decodes with."""
     graph = known.graph.copy()
     names = {component.name: f"component:{_name(component.name, method)}" for component in packed.components}
