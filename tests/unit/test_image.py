@@ -89,6 +89,20 @@ def test_damage_is_found(tmp_path: Path, where: str) -> None:
     assert error.value.code == ExitCode.IMAGE
 
 
+def test_a_file_that_stays_as_it_is_is_checked_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = make(tmp_path).path
+    body = path.read_bytes()
+    monkeypatch.setattr(image, "SETTLED", -1.0)
+    image.read(path)
+    with monkeypatch.context() as patch:
+        patch.setattr(image, "segments_hash", lambda *_: pytest.fail("hashed again"))
+        image.read(path)
+    (tmp_path / "other").write_bytes(bytes(body[:0x1000]) + b"\x55" + bytes(body[0x1001:]))
+    (tmp_path / "other").replace(path)
+    with pytest.raises(UserError, match="damaged"):
+        image.read(path)
+
+
 def test_what_is_not_ours_is_said_so(tmp_path: Path) -> None:
     for content in (b"", b"hello", elf.kernel()):
         path = tmp_path / "x"

@@ -12,6 +12,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import struct
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,7 @@ from unikit import cache
 from unikit.errors import ExitCode, UserError
 from unikit.image import erofs, pack
 from unikit.image.manifest import Manifest
+from unikit.model import digest
 from unikit.native.elf import symbol_values
 
 PAGE = 4096
@@ -32,6 +34,8 @@ SMALLEST = 16  # MiB that a guest needs beside its image, at least
 ROOT_SECTION, PACKAGE_SECTION, MANIFEST_SECTION = ".unikit.root", ".unikit.package", ".unikit.manifest"
 EHDR_SIZE, PHDR_SIZE, SHDR_SIZE = 64, 56, 64
 PT_LOAD, PF_R, SHT_PROGBITS = 1, 4, 1
+ELF_MAGIC = b"\x7fELF"
+SETTLED = 2.0  # seconds: a file that was just written may change again without another time in its inode
 
 
 @dataclass(frozen=True)
@@ -144,47 +148,57 @@ def segments_hash(body: bytes | bytearray, headers: Sequence[tuple[int, ...]], m
     return digest.hexdigest()
 
 
-def read(path: Path, *, check: bool = True) -> Image:
-    """Open an image; with `check`, compare its content with the hashes in its manifest.
+def read(path: Path) -> Image:
+    """Open an image. Its content is compared with the hashes in its manifest, once for as long as the file stays as it
+    is: a frozen image of 40 MiB would be hashed for longer than it takes to boot.
 
     Raises UserError: NO_SUCH_APP, IMAGE.
     """
     try:
-        body = path.read_bytes()
+        seen = path.stat()
+        begin = _first_bytes(path)
     except OSError as error:
         raise UserError(f"The image {path} cannot be read: {error.strerror}.", code=ExitCode.NO_SUCH_APP) from error
-    damaged = UserError(
-        f"The image {path} is damaged.", code=ExitCode.IMAGE, hint="Build it again: unikit build APP -o IMAGE"
-    )
     try:
         text = section(path, MANIFEST_SECTION)
     except (ELFError, struct.error, ValueError) as error:
-        if body[:4] == b"\x7fELF":
-            raise damaged from error
-        raise _not_ours(path) from error
+        raise _damaged(path) if begin == ELF_MAGIC else _not_ours(path) from error
     if text is None:
         raise _not_ours(path)
     manifest = Manifest.load(text)
-    if check:
-        try:
-            headers = program_headers(body)
-        except struct.error as error:
-            raise damaged from error
-        if manifest.compression:
-            whole = segments_hash(body, headers) == manifest.loaded_sha256
-        else:
-            whole = segments_hash(body, headers[:-1]) == manifest.kernel_sha256
-            whole = whole and segments_hash(body, headers[-1:]) == manifest.root_sha256
-        if not whole:
-            raise damaged
+    identity = (seen.st_dev, seen.st_ino, seen.st_size, seen.st_mtime_ns, seen.st_ctime_ns)
+    mark = cache.entry("checked", digest(identity, text))
+    if not mark.exists():
+        _check(path, manifest)
+        if time.time() - seen.st_ctime > SETTLED:
+            cache.store(mark, b"")
     return Image(path, manifest)
+
+
+def _check(path: Path, manifest: Manifest) -> None:
+    body = path.read_bytes()
+    try:
+        headers = program_headers(body)
+    except struct.error as error:
+        raise _damaged(path) from error
+    if manifest.compression:
+        whole = segments_hash(body, headers) == manifest.loaded_sha256
+    else:
+        whole = segments_hash(body, headers[:-1]) == manifest.kernel_sha256
+        whole = whole and segments_hash(body, headers[-1:]) == manifest.root_sha256
+    if not whole:
+        raise _damaged(path)
+
+
+def _first_bytes(path: Path) -> bytes:
+    with path.open("rb") as stream:
+        return stream.read(len(ELF_MAGIC))
 
 
 def is_elf(path: Path) -> bool:
     """Whether a file begins as an ELF file does, so that `run` takes it for an image."""
     try:
-        with path.open("rb") as stream:
-            return stream.read(4) == b"\x7fELF"
+        return _first_bytes(path) == ELF_MAGIC
     except OSError:
         return False
 
@@ -250,6 +264,12 @@ def section(path: Path, name: str) -> bytes | None:
         if len(data) != found["sh_size"]:
             raise ValueError("section is cut off")
         return data
+
+
+def _damaged(path: Path) -> UserError:
+    return UserError(
+        f"The image {path} is damaged.", code=ExitCode.IMAGE, hint="Build it again: unikit build APP -o IMAGE"
+    )
 
 
 def _not_ours(path: Path) -> UserError:

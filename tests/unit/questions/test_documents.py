@@ -12,7 +12,7 @@ from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 
 from tests.unit.stages import elves
-from unikit.image import compressed, pack
+from unikit.image import compressed, unpacker
 from unikit.image.inventory import Inventory
 from unikit.model import Edge, EdgeKind
 from unikit.questions import absence, audit, diff, page, sbom, secrets, sizes, ways
@@ -30,7 +30,7 @@ def test_sizes_are_the_images_file_byte_for_byte(subject: Subject) -> None:
     assert {"vfs", "virtio", "lwip"} <= set(whole.parts["kernel"].parts)
 
 
-@pytest.mark.parametrize("gap", [0, pack.ROOM])  # the root is compressed together with the kernel, or for itself
+@pytest.mark.parametrize("gap", [0, unpacker.ROOM])  # the root is compressed together with the kernel, or for itself
 def test_the_sizes_of_a_compressed_image_are_those_of_what_it_unpacks_to(
     inventory: Inventory, tmp_path: Path, gap: int
 ) -> None:
