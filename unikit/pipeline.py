@@ -135,10 +135,6 @@ def _imports(build: Build) -> Imports:
         return scope.whole(found, but=[name for name, _ in found.dropped])
     warnings: list[str] = []
     known = lock.require(of) if mode == "traced" else lock.usable(of, warnings)
-    gone = lock.vanished(of, known) if known else []
-    if gone and mode == "traced":
-        raise lock.outdated(of, gone)
-    warnings += [f"{lock.path(of)} names {name}, which is no longer there" for name in gone]
     found = imports.analyse(of, known.modules if known else ())
     found = replace(found, warnings=(*found.warnings, *warnings))
     if mode == "none":

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,8 +13,11 @@ from elftools.elf.elffile import ELFFile
 
 from tests.images import SYSTEM_PYTHON
 from unikit import cli
+from unikit.analysis import lock
 from unikit.errors import ExitCode
 
+ASK_VERSION = "import sys; print('%d.%d' % sys.version_info[:2])"
+SYSTEM = subprocess.run([SYSTEM_PYTHON, "-c", ASK_VERSION], capture_output=True, text=True, check=True).stdout.strip()
 APP = """import ssl
 import urllib.request
 
@@ -67,6 +72,15 @@ def test_an_image_answers_as_its_application_does(app: Path, tmp_path: Path) -> 
     assert "There is no difference." in ask("diff", app, image).stdout
     assert json.loads(ask("sbom", image).stdout)["bomFormat"] == "CycloneDX"
     assert json.loads(ask("audit", image, "--json").stdout)["certificates"] > 0
+
+
+def test_the_audit_tells_of_a_lock_that_does_not_fit(tmp_path: Path) -> None:
+    (tmp_path / "hello.py").write_text("print('hello')\n")
+    known = lock.Lock("hello.py", "3.11", ("",), ("json", "gone_away"), (), ())
+    for python, what in (("3.9", "was traced with Python 3.9"), (SYSTEM, "names gone_away, which is no longer there")):
+        (tmp_path / "unikit.lock").write_text(lock.dump({"hello": replace(known, python=python)}))
+        found = json.loads(ask("audit", tmp_path / "hello.py", "--json").stdout)["findings"]
+        assert any(what in finding["what"] for finding in found if finding["where"] == "unikit.lock"), found
 
 
 def test_what_makes_no_sense_is_told(app: Path, tmp_path: Path) -> None:

@@ -159,16 +159,22 @@ def require(source: Source) -> Lock:
         others = ", ".join(sorted(read(file)))
         what = f"{file} knows only {others}" if others else f"There is no {file}"
         raise UserError(f"{what}: what {source.name} uses is not known.", code=ExitCode.LOCK, hint=hint(source))
+    if gone := vanished(source, found):
+        raise outdated(source, gone)
     return found
 
 
 def usable(source: Source, warnings: list[str]) -> Lock | None:
-    """The application's lock where it is only a help: one that does not fit is warned of and passed over."""
+    """The application's lock where it is only a help: one that does not fit is warned of and passed over, what it names
+    that is no longer there is warned of as well."""
     try:
-        return find(source)
+        found = find(source)
     except UserError as error:
         warnings.append(f"{error.message} It is not used; {error.hint}")
         return None
+    gone = vanished(source, found) if found else []
+    warnings += [f"{path(source)} names {name}, which is no longer there" for name in gone]
+    return found
 
 
 def outdated(source: Source, gone: list[str]) -> UserError:

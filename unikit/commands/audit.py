@@ -9,17 +9,23 @@ from pathlib import Path
 import click
 
 from unikit import pipeline
+from unikit.analysis import lock
 from unikit.cli import options, reporting
+from unikit.image import image
 from unikit.questions import audit, page, subject
+from unikit.vm import volumes
 
 
 @click.command()
 @options.asked
+@click.option("-v", "--volume", "volume", multiple=True, metavar="HOSTDIR:GUESTDIR[:ro]",
+              help="A folder of this host that the guest will be shown.")  # fmt: skip
 @click.option("-n", "most", default=8, show_default=True, help="How many members of each list to show.")
 @click.option("--html", "out", type=click.Path(path_type=Path), help="Write a page.")
 @click.option("--json", "machine", is_flag=True, help="Everything as JSON.")
 def command(
     request: pipeline.Request,
+    volume: tuple[str, ...],
     most: int,
     out: Path | None,
     machine: bool,
@@ -30,7 +36,11 @@ def command(
     APP is an application or an image; without one, the project in the current folder.
     """
     with reporting(False, quiet=True) as progress:
-        found = audit.make(subject.find(request, progress))
+        shown = volumes.check(map(volumes.parse, volume))
+        asked, complaints = subject.find(request, progress), list[str]()
+        if not image.is_elf(Path(request.app)):
+            lock.usable(request.load(), complaints)
+        found = audit.make(asked, shown, complaints)
         if out is not None:
             page.write(out, page.fill("audit", title=f"Audit of {found.name}", audit=found))
             click.echo(f"{out}: open it in a browser", err=True)
@@ -64,6 +74,8 @@ def _lines(found: audit.Audit, most: int) -> Iterator[str]:
         yield f"            {len(calls.traced)} were made in a traced run (unikit.lock)"
     yield f"Drivers     {', '.join(f'{name} ({device})' for name, device in found.drivers) or 'none'}"
     yield f"Writable    {', '.join(found.writable)}; for anybody: {', '.join(found.folders) or 'nothing'}"
+    if found.volumes:
+        yield "            (whoever starts the guest can show it folders of the host: run -v, and audit -v as well)"
     yield f"Environment {' '.join(f'{key}={value}' for key, value in found.environment)}"
     yield f"Trust       {found.certificates} certificates of authorities"
     yield f"Findings    {len(found.findings) or 'none'}"

@@ -6,7 +6,7 @@ Read from the image itself wherever it can be: its files, its ELF headers, its b
 from __future__ import annotations
 
 import urllib.parse
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -18,9 +18,11 @@ from unikit.native import elf
 from unikit.native.calls import Calls
 from unikit.questions import reach, secrets, ways
 from unikit.questions.subject import Subject
+from unikit.vm.machine import Volume
 
 HIGH, MEDIUM, LOW = "high", "medium", "low"
 BOOT = "/.unikit/boot.conf"
+VOLUMES = "virtio_9p"  # the driver of folders of the host
 BUNDLE = "/etc/ssl/certs/ca-certificates.crt"
 
 # Modules through which data can become code, or a request a debugger; what they can do, and how much it says.
@@ -86,6 +88,7 @@ class Audit:
     certificates: int
     writable: tuple[str, ...]
     folders: tuple[str, ...]  # writable ones that exist for it
+    volumes: bool  # whoever starts it can show it folders of the host
     findings: tuple[Finding, ...] = field(default=())
 
     @property
@@ -94,7 +97,9 @@ class Audit:
         return self.kernel_code + sum(file.size for file in self.executables)
 
 
-def make(subject: Subject) -> Audit:
+def make(subject: Subject, volumes: Sequence[Volume] = (), lock: Sequence[str] = ()) -> Audit:
+    """The audit of an image as it runs with these folders of the host; `lock`: what does not fit in the lock file that
+    the image was built with."""
     calls = reach.overlay(subject)
     tokens = list(_tokens(subject.files))
     values = dict(tokens)
@@ -115,10 +120,15 @@ def make(subject: Subject) -> Audit:
         drivers=tuple(drivers),
         environment=tuple((k, "(hidden)" if secrets.VARIABLES.search(k) and v else v) for k, v in environment),
         certificates=bytes(bundle.content).count(b"-----BEGIN CERTIFICATE-----") if bundle else 0,
-        writable=("/ (in memory, gone at the end)",),
+        writable=(
+            "/ (in memory, gone at the end)",
+            *(f"{v.guest} (kept, in the host's folder {v.host})" for v in volumes if not v.read_only),
+        ),
         folders=tuple(p for p, e in subject.files.items() if e.kind is FileKind.DIRECTORY and e.mode & 0o002),
+        volumes=any(name == VOLUMES for name, _ in drivers),
     )
-    return Audit(**{**vars(found), "findings": tuple(_findings(subject, found, environment))})
+    findings = (*_findings(subject, found, environment), *_of_volumes(subject, found, volumes), *_of_lock(lock))
+    return Audit(**{**vars(found), "findings": findings})
 
 
 def jsonable(found: Audit) -> dict[str, Any]:
@@ -189,6 +199,27 @@ def _findings(subject: Subject, found: Audit, environment: list[tuple[str, str]]
             yield Finding(level, what, _line(subject, item), f"unikit why {name} says who needs it")
     for path in found.calls.unknown:
         yield Finding(LOW, "it makes system calls whose number is not a constant: they may be any", path)
+
+
+def _of_volumes(subject: Subject, found: Audit, volumes: Sequence[Volume]) -> Iterator[Finding]:
+    """Folders of the host that stand in for something, or cannot be there."""
+    for volume in volumes:
+        where = f"-v {volume.host}:{volume.guest}"
+        if not found.volumes:
+            yield Finding(MEDIUM, "the image has no driver for folders of the host: the boot ends", where)
+            continue
+        files = [p for p, e in subject.files.items() if e.kind is FileKind.FILE and p.startswith(f"{volume.guest}/")]
+        if files:
+            more = f" and {len(files) - 1} more" if len(files) > 1 else ""
+            yield Finding(
+                MEDIUM, f"a folder of the host hides {files[0]}{more}, whose place is then with whoever writes there",
+                where, "choose a directory of its own, e.g. /data",
+            )  # fmt: skip
+
+
+def _of_lock(complaints: Sequence[str]) -> Iterator[Finding]:
+    for text in complaints:
+        yield Finding(MEDIUM, f"the lock file does not fit: {text}", "unikit.lock")
 
 
 def _line(subject: Subject, node: str) -> str:

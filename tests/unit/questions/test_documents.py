@@ -17,6 +17,7 @@ from unikit.image.inventory import Inventory
 from unikit.model import Edge, EdgeKind
 from unikit.questions import absence, audit, diff, page, sbom, secrets, sizes, ways
 from unikit.questions.subject import Subject, of_image
+from unikit.vm.machine import Volume
 
 from .conftest import BOOT_CONF, EDGES, ITEMS, PROGRAM, build, image_of
 
@@ -144,6 +145,23 @@ def test_the_audit_tells_of_facilities_and_settings(tmp_path: Path) -> None:
     assert told["shop/__init__.py:7"] == "medium" and told["writable_code in [tool.unikit]"] == "medium"
     text = page.fill("audit", title="Audit", audit=found)
     assert "ctypes calls any function" in text
+
+
+def test_the_audit_is_told_of_what_the_run_brings(inventory: Inventory, tmp_path: Path) -> None:
+    folders = [Volume(tmp_path, "/data"), Volume(tmp_path, "/x/shop", read_only=True)]
+    plain = image_of(tmp_path / "image", inventory, {})
+    found = audit.make(plain, folders[:1], ["app.lock names old.module, which is no longer there"])
+    assert any(w.startswith("/data (kept") for w in found.writable) and not found.volumes
+    levels = {f.where: f.what for f in found.findings if f.level == "medium"}
+    assert (
+        "no driver for folders of the host" in levels[f"-v {tmp_path}:/data"] and "old.module" in levels["unikit.lock"]
+    )
+
+    driver = replace(next(item for item in ITEMS if item.id == "driver:virtio_net"), id="driver:virtio_9p")
+    able = audit.make(image_of(tmp_path / "able", build((*ITEMS, driver), EDGES), {}), folders)
+    assert able.volumes and "/x/shop" not in " ".join(able.writable)
+    (hidden,) = [f.what for f in able.findings if f.where.endswith(":/x/shop")]
+    assert "hides /x/shop/" in hidden and not any(f.where.endswith(":/data") for f in able.findings)
 
 
 def test_equal_images_do_not_differ(subject: Subject) -> None:
