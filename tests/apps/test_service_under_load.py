@@ -60,11 +60,12 @@ def test_20000_short_connections(service: Guest) -> None:
 
 
 def test_serves_beside_512_idle_connections(service: Guest) -> None:
-    idle = [socket.create_connection(("127.0.0.1", service.port(8080)), timeout=30) for _ in range(512)]
+    idle: list[socket.socket] = []
     try:
-        for connection in idle[::64]:
-            connection.sendall(load.REQUEST)
-            assert connection.recv(1000) == ANSWER
+        for _ in range(512):  # each is answered before the next is opened: load.requests() says why
+            idle.append(socket.create_connection(("127.0.0.1", service.port(8080)), timeout=30))
+            idle[-1].sendall(load.REQUEST)
+            assert idle[-1].recv(1000) == ANSWER
         outcome = load.requests("127.0.0.1", service.port(8080), 5_000, 16, ANSWER)
         assert outcome.errors == [] and outcome.answers == 5_000
         for connection in idle:
@@ -79,7 +80,7 @@ def test_serves_beside_512_idle_connections(service: Guest) -> None:
 def test_200_mb_up_and_down(service: Guest) -> None:
     size = 200_000_000
     chunk = os.urandom(1_000_000)
-    digest = hashlib.sha256()
+    digest = hashlib.md5(usedforsecurity=False)
     connection = http.client.HTTPConnection("127.0.0.1", service.port(8080), timeout=120)
     connection.putrequest("PUT", "/upload")
     connection.putheader("Content-Length", str(size))
@@ -87,19 +88,16 @@ def test_200_mb_up_and_down(service: Guest) -> None:
     for _ in range(size // len(chunk)):
         connection.send(chunk)
         digest.update(chunk)
-    assert json.loads(connection.getresponse().read()) == {"sha256": digest.hexdigest()}
+    assert json.loads(connection.getresponse().read()) == {"md5": digest.hexdigest()}
 
     connection.request("GET", f"/download/{size}")
     answer = connection.getresponse()
-    got, expected, pattern = hashlib.sha256(), hashlib.sha256(), bytes(range(256)) * 256
-    left = size
+    pattern, got = bytes(range(256)) * 8192, 0
     while data := answer.read(1 << 20):
-        got.update(data)
-    while left:
-        part = pattern[:left]
-        expected.update(part)
-        left -= len(part)
-    assert got.digest() == expected.digest()
+        start = got % 256
+        assert data == pattern[start : start + len(data)]
+        got += len(data)
+    assert got == size
     connection.close()
 
 
