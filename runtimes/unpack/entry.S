@@ -7,7 +7,55 @@
 
 #define GIGABYTES 4
 
-    PVH_NOTE unpack_entry
+/* struct start_info and struct map_entry (pvh.h). */
+#define START_MAGIC  0x336ec578
+#define VERSION      4
+#define MAP          40
+#define MAP_ENTRIES  48
+#define ENTRY_SIZE   24
+#define ENTRY_LENGTH 8
+#define ENTRY_TYPE   16
+#define MEMORY_RAM   1
+
+    PVH_NOTE first_entry
+
+/* What is frozen keeps the unpacker behind itself, where there may be no memory to run it from: so the first
+ * steps are in the place of something that is not unpacked yet. */
+    .section .first, "ax"
+    .code32
+    .globl first_entry
+first_entry:
+    cld
+    cli
+    cmpl $START_MAGIC, (%ebx)
+    jne enough                  /* the C code says what is wrong */
+    cmpl $0, VERSION(%ebx)
+    je enough
+    mov MAP(%ebx), %esi
+    mov MAP_ENTRIES(%ebx), %ecx
+    jecxz no_room
+1:  cmpl $MEMORY_RAM, ENTRY_TYPE(%esi)
+    jne 2f
+    cmpl $0, 4(%esi)
+    jne 2f
+    mov (%esi), %eax
+    cmp $unpack_start, %eax
+    ja 2f
+    mov ENTRY_LENGTH + 4(%esi), %edx
+    add ENTRY_LENGTH(%esi), %eax
+    adc $0, %edx
+    jnz enough                  /* it ends beyond 4 GiB */
+    cmp $unpack_end, %eax
+    jae enough
+2:  add $ENTRY_SIZE, %esi
+    loop 1b
+no_room:
+    GIVE_UP too_little
+enough:
+    mov $unpack_entry, %eax
+    jmp *%eax
+too_little:                     /* the linker script adds the number */
+    .ascii "unikit: The memory ends before the unpacked image does. Start the machine with at least as many MiB (-m): "
 
     .section .boot.text, "ax"
     .code32

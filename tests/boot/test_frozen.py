@@ -21,7 +21,7 @@ from tests.guest import run, start
 from unikit.errors import ExitCode, UserError
 from unikit.image import pack
 from unikit.model import digest_file
-from unikit.vm import machine, shared
+from unikit.vm import frozen, machine, shared
 
 HERE = Path(__file__).resolve().parent / "frozen"
 BOOTS = 5
@@ -203,6 +203,10 @@ def test_a_compressed_image_resumes_and_shares(method: str) -> None:
     assert made.path.stat().st_size < 0.6 * build("memory").path.stat().st_size
     result = run(made, memory=128, environment={"FREE": "80"})
     assert result.status == 0, result.console
+    for memory in (2, made.manifest.smallest // 2, made.manifest.smallest - frozen.HEADROOM - 1):
+        result = run(made, memory=memory)  # there may be none where the unpacker is
+        assert result.status is None and result.qemu_status == 2 * 78 + 1
+        assert "The memory ends before the unpacked image does" in result.console and "at least" in result.console
     found = shared.prepare(made, 128)
     before = digest_file(found.memory)
     result = run(replace(made, path=found.entry), memory=128, environment={"FREE": "80"}, extra=found.options(128))

@@ -25,6 +25,7 @@ from unikit.kernel.runtime import Runtime
 ALIGNED = 512  # in the file: no page of it is mapped. Leaves room for a program header
 # Room for the unpacker that whoever lays out segments can leave between two of them.
 ROOM = 512 << 10
+LEFT = 16  # MiB that a program should have beyond its image (unpack/start.c)
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,8 @@ def make(segments: Iterable[Segment], entry: int, method: str, *, in_use: int = 
     size = _span(draft)
     base = up(in_use) if in_use else pack.place(merged, size)
     address = up(max(highest, base + size))
-    unpacker, listing = _link(components, base, address, len(content))
+    # behind what is in use there may be no memory; where the first segment will be there is
+    unpacker, listing = _link(components, base, address, len(content), merged[0].address if in_use else None)
     return Packed(content, address, unpacker, components, link.sizes(listing, components))
 
 
@@ -71,20 +73,24 @@ def _compile(runtime: Runtime, method: str) -> tuple[Component, ...]:
     units, objects = runtime.unpacker(method)
     compiled, failures = objects.compile(units)
     require(failures)
-    given = re.findall(r"^\s*(\w+) = ", _script(0, 0, 0), re.MULTILINE)
+    given = re.findall(r"^\s*(\w+) = ", _script(0, 0, 0, None), re.MULTILINE)
     found = select.select([read(o.name, o.path) for o in compiled], linker=[*given, *link.LIBGCC])
     return found.components
 
 
-def _script(base: int, package: int, size: int) -> str:
-    return link.template("unpack.ld.j2", base=base, package=package, size=size)
+def _script(base: int, package: int, size: int, low: int | None) -> str:
+    least = str(((package + size) >> 20) + 1 + LEFT).encode()
+    return link.template("unpack.ld.j2", base=base, package=package, size=size, low=low, least=least)
 
 
-def _link(components: Sequence[Component], base: int, package: int, size: int) -> tuple[bytes, str]:
-    """The unpacker, linked at `base` for a package of `size` bytes at `package`, and the linker's map of it."""
+def _link(
+    components: Sequence[Component], base: int, package: int, size: int, low: int | None = None
+) -> tuple[bytes, str]:
+    """The unpacker, linked at `base` for a package of `size` bytes at `package`, with its first steps at `low` if not
+    there as well; and the linker's map of it."""
     with tempfile.TemporaryDirectory() as work:
         layout, out, listing = (Path(work, f"unpack.{end}") for end in ("ld", "elf", "map"))
-        layout.write_text(_script(base, package, size))
+        layout.write_text(_script(base, package, size, low))
         line = [tool("ld"), "-nostdlib", "-static", "--gc-sections", "--build-id=none", "--strip-all"]
         line += ["--no-warn-rwx-segments"]
         line += ["-z", f"max-page-size={ALIGNED}", "-z", "noexecstack", "--fatal-warnings", "-T", str(layout)]
