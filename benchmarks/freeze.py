@@ -48,9 +48,10 @@ class Took:
     cpu: float
 
 
-def empty_guest() -> bytes:
-    """An ELF file with a PVH entry (xen/include/public/elfnote.h) that writes to isa-debug-exit: QEMU ends with 1."""
-    code = bytes.fromhex("31c0e6f4f4ebfd")  # xor eax, eax; out 0xf4, al; hlt; jmp to the hlt
+def empty_guest(*, stays: bool = False) -> bytes:
+    """An ELF file with a PVH entry (xen/include/public/elfnote.h) that writes to isa-debug-exit: QEMU ends with 1.
+    `stays`: it halts instead."""
+    code = bytes.fromhex("f4ebfd" if stays else "31c0e6f4f4ebfd")  # [xor eax, eax; out 0xf4, al]; hlt; jmp to the hlt
     note = struct.pack("<III4sI", 4, 4, 18, b"Xen\0", ENTRY)
     header = struct.pack("<16sHHIQQQIHHHHHH", b"\x7fELF\2\1\1", 2, 62, 1, ENTRY, 64, 0, 0, 64, 56, 2, 0, 0, 0)
     load = struct.pack("<IIQQQQQQ", 1, 7, 0x1000, ENTRY, ENTRY, len(code), len(code), 0x1000)
@@ -98,7 +99,7 @@ def answer(system: Path, app: str, memory: int, *, wait: bool) -> Took:
                 raise Failed(f"{system.name} {app}: not ready, {said[-300:]!r}")
             said += data
         while time.monotonic() - start < PATIENCE and process.poll() is None:
-            if _asked(port):
+            if asked(port):
                 return Took(time.monotonic() - start, _cpu(process.pid))
             time.sleep(0.001)
         raise Failed(f"{system.name} {app}: no answer")
@@ -108,7 +109,8 @@ def answer(system: Path, app: str, memory: int, *, wait: bool) -> Took:
         process.stdout.close()
 
 
-def _asked(port: int) -> bool:
+def asked(port: int) -> bool:
+    """Whether GET / is answered with 200."""
     with socket.socket() as client:
         client.settimeout(PATIENCE)
         try:
