@@ -167,6 +167,36 @@ def test_gunicorns_worker_with_threads(guest: Guest) -> None:
     assert said["sha256"] == SHA and said["server"].startswith("gunicorn/")
 
 
+NOTING = """import json
+noted = {}
+def app(environ, start_response):
+    start_response("200 OK", [("Content-Type", "application/json")])
+    return [json.dumps(noted).encode()]
+"""
+CONFIG = """import colorsys
+import web
+bind = ["0.0.0.0:8123"]
+threads = 3
+workers = 5
+def post_worker_init(worker):
+    web.noted.update(threads=worker.cfg.threads, red=colorsys.hsv_to_rgb(0, 1, 1), timeout=worker.cfg.timeout)
+"""
+
+
+@pytest.mark.parametrize("sources", ["app", "none"])
+def test_gunicorns_settings_come_from_its_file(tmp_path: Path, sources: str) -> None:
+    settings = f"[tool.unikit]\nentry = 'web:app'\nserver = 'gunicorn'\nsources = '{sources}'\n"
+    for name, text in (("web.py", NOTING), ("gunicorn.conf.py", CONFIG), ("pyproject.toml", settings)):
+        (tmp_path / name).write_text(text)
+    environment = {"GUNICORN_CMD_ARGS": "--timeout 77"}
+    with start(tmp_path, memory=128, ports=[8123], python=sys.executable, environment=environment) as guest:
+        guest.wait_listening(8123)
+        answer = urllib.request.urlopen(f"http://127.0.0.1:{guest.port(8123)}/", timeout=PATIENCE).read()
+        assert json.loads(answer) == {"threads": 3, "red": [1, 0, 0], "timeout": 77}
+        assert guest.stop() == 0, guest.console()
+        assert "a guest is one process: one worker with 3 threads serves" in guest.console()
+
+
 class TlsServer(threading.Thread):
     """Answers one HTTPS request after the other with a certificate, on the host's loopback."""
 

@@ -22,6 +22,7 @@ def traced(imports: Imports, lock: Lock) -> Imports:
     main = f"module:{MAIN}"
     kept = {main, *(f"module:{name}" for name in lock.modules)}
     included = {n for n in graph.successors(main) if graph.edges[main, n]["edge"].origin == "setting"}
+    included |= {module.id for module in imports.source.loaded}  # by their path, which is no module's in a lock
     if imports.source.python.version >= (3, 13):
         included.add("module:traceback")  # uncaught exceptions are shown with it
     if imports.source.settings.freeze:  # the trace was of a guest that is not frozen

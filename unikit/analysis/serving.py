@@ -15,7 +15,7 @@ import jinja2
 from unikit import paths
 from unikit.analysis.interpreter import environment
 from unikit.errors import ExitCode, UserError
-from unikit.model import AppKind, Interpreter, Settings
+from unikit.model import AppKind, Interpreter, Module, ModuleKind, Settings
 
 # in order of preference; the last WSGI one is in the standard library
 SERVERS = {
@@ -32,6 +32,7 @@ NEEDS = {
     "wsgiref": ("wsgiref.simple_server", "socketserver"),
 }
 PORT = 8080
+GUNICORN_CONFIG = "gunicorn.conf.py"  # where gunicorn looks for its settings: beside the application
 DEADLINE = 60
 
 # calls that make an application; what else a name can mean, importing it tells
@@ -45,11 +46,13 @@ MAKERS = {
 
 @dataclass(frozen=True)
 class Plan:
-    """How an application is served: its kind, the launcher's text and the modules that this imports."""
+    """How an application is served: its kind, the launcher's text, the modules that this imports, and those that the
+    server loads by their path."""
 
     kind: AppKind
     program: str
     needs: tuple[str, ...]
+    loaded: tuple[Module, ...] = ()
 
 
 def plan(served: str, folders: tuple[Path, ...], python: Interpreter, options: Settings) -> Plan:
@@ -74,7 +77,11 @@ def plan(served: str, folders: tuple[Path, ...], python: Interpreter, options: S
         return Plan(kind, _program(module, attribute, False, "", 0), ())
     server = _server(served, kind, python, options)
     port = options.ports[0] if options.ports else PORT
-    return Plan(kind, _program(module, attribute, factory, server, port), NEEDS[server])
+    config, loaded = "", tuple[Module, ...]()
+    if server == "gunicorn" and (place := folders[0] / GUNICORN_CONFIG).is_file():
+        config = f"{GUNICORN_CONFIG}c" if options.sources == "none" else GUNICORN_CONFIG
+        loaded = (Module("__config__", ModuleKind.SOURCE, place, "app"),)  # as gunicorn names it
+    return Plan(kind, _program(module, attribute, factory, server, port, config), NEEDS[server], loaded)
 
 
 def _server(served: str, kind: AppKind, python: Interpreter, options: Settings) -> str:
@@ -98,10 +105,10 @@ def _server(served: str, kind: AppKind, python: Interpreter, options: Settings) 
     )
 
 
-def _program(module: str, attribute: str, factory: bool, server: str, port: int) -> str:
+def _program(module: str, attribute: str, factory: bool, server: str, port: int, config: str = "") -> str:
     environment = jinja2.Environment(keep_trailing_newline=True, trim_blocks=True, lstrip_blocks=True)
     template = environment.from_string((paths.TEMPLATES / "serve.py.j2").read_text())
-    return template.render(module=module, attribute=attribute, factory=factory, server=server, port=port)
+    return template.render(module=module, attribute=attribute, factory=factory, server=server, port=port, config=config)
 
 
 def _find(module: str, folders: tuple[Path, ...]) -> Path | None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from unikit import settings
 from unikit.analysis import interpreter, serving
 from unikit.errors import ExitCode, UserError
-from unikit.model import AppFile, AppKind, Interpreter, Settings, Source, Start
+from unikit.model import AppFile, AppKind, Interpreter, Module, Settings, Source, Start
 
 GUEST_APP = "/app"
 MAIN = "/.unikit/main.pyc"
@@ -105,10 +105,10 @@ def _assemble(app: str, name: str, entry: _Entry, options: Settings, python: Int
     folders = _search_folders(entry.root) if entry.kind is not AppKind.SCRIPT else (entry.root,)
     search = tuple((f, _guest(f, entry.root)) for f in folders)
     launcher, kind = "", entry.kind
-    needs: tuple[str, ...] = ()
+    needs, loaded = tuple[str, ...](), tuple[Module, ...]()
     if entry.served:
         plan = serving.plan(entry.served, folders, python, options)
-        launcher, needs, kind = plan.program, plan.needs, plan.kind
+        launcher, needs, loaded, kind = plan.program, plan.needs, plan.loaded, plan.kind
     if entry.file is None:
         start = Start(f"{GUEST_APP}/__serve__.py", GUEST_APP, tuple(g for _, g in search))
     else:
@@ -134,6 +134,7 @@ def _assemble(app: str, name: str, entry: _Entry, options: Settings, python: Int
         environment=options.environment,
         python=python,
         settings=options,
+        loaded=loaded,
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from tests.unit.stages.conftest import Workshop, write
@@ -11,6 +13,7 @@ from unikit.analysis.lock import Lock
 from unikit.analysis.natives import resolve
 from unikit.errors import ExitCode, UserError
 from unikit.image import prune
+from unikit.model import Module, ModuleKind
 from unikit.pipeline import Build, Request
 
 
@@ -34,6 +37,15 @@ def test_traced_keeps_what_the_lock_saw_and_what_is_included(workshop: Workshop)
     assert scope.traced(found, seen).unseen == (f"{python.guest_site}/p/not.txt",)
     write(main.parent, {"pyproject.toml": f"[tool.unikit]\ninclude = ['{python.guest_site}/p/not.txt']\n"})
     assert not scope.traced(imports.analyse(workshop.load(main)), seen).unseen
+
+
+def test_traced_keeps_what_is_loaded_by_its_path(workshop: Workshop) -> None:
+    main = workshop.app(main="", settings="import wave")
+    by_path = Module("__config__", ModuleKind.SOURCE, main.parent / "settings.py", "app")
+    source = replace(workshop.load(main), loaded=(by_path,))
+    kept = scope.traced(imports.analyse(source), locked())
+    assert {"__config__", "wave"} <= {m.name for m in kept.modules}
+    assert "/app/settings.py" in {f.path for f in prune.prune(resolve(kept)).files}
 
 
 def test_none_keeps_the_rest_of_the_standard_library_and_of_the_distributions(workshop: Workshop) -> None:

@@ -189,6 +189,18 @@ def test_the_settings_choose_the_server(workshop: Workshop, server: str, code: E
     assert error.code is code and complaint in error.message and error.hint
 
 
+@pytest.mark.parametrize(("sources", "name"), [("app", "gunicorn.conf.py"), ("none", "gunicorn.conf.pyc")])
+def test_gunicorns_settings_come_from_its_file(workshop: Workshop, sources: str, name: str) -> None:
+    workshop.packages({"gunicorn/__init__.py": ""})
+    app = workshop.app(web=SERVED["wsgi_function"][0]).parent
+    write(app, {"pyproject.toml": f"[tool.unikit]\nentry = 'web:app'\nserver = 'gunicorn'\nsources = '{sources}'\n"})
+    assert workshop.load(app).loaded == () and "load_config" not in workshop.load(app).launcher.partition("serve()")[2]
+    write(app, {"gunicorn.conf.py": "import colorsys\nthreads = 3\n"})
+    found = workshop.load(app)
+    assert [(m.name, m.path) for m in found.loaded] == [("__config__", app / "gunicorn.conf.py")]
+    assert f'"{name}"' in found.launcher
+
+
 def test_a_served_module_that_fails_shows_its_traceback(workshop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(workshop.app(web="app = object()\nraise RuntimeError('no database')").parent)
     error = refused(workshop, "web:app")
