@@ -123,6 +123,7 @@ class Start:
     module: str | None = None  # `-m`: the full name of the module, PACKAGE.__main__ for a package
     processes: bool = False  # whether the image holds what `subprocess` goes through
     uvloop: bool = False  # whether it holds uvloop, whose processes do not go there
+    ctypes: bool = False  # whether it holds `ctypes.util`, which starts programs to find a library
     freeze: bool = False  # the main module is frozen where it begins its work (target/freeze_point.py)
     led: bool = False  # the host tells it what to do, over a channel (target/pytest_worker.py)
 
@@ -246,6 +247,16 @@ class DataFile:
     reason: str
 
 
+@dataclass(frozen=True)
+class Opened:
+    """A shared library that a module opens by its name, or, `short`, by what stands between `lib` and `.so`."""
+
+    module: str  # the node's id
+    name: str
+    short: bool
+    evidence: str
+
+
 @dataclass(frozen=True, eq=False)
 class Imports:
     """The modules that the app reaches."""
@@ -260,6 +271,7 @@ class Imports:
     unseen: tuple[str, ...] = ()  # `traced`: data files of the guest that it did not use, and that are left out
     calls: tuple[str, ...] | None = None  # `traced`: the system calls that the run made
     with_text: frozenset[str] = frozenset()  # modules of packages that read the source of their own code
+    opened: tuple[Opened, ...] = ()  # shared libraries that are opened by name when the program runs
 
     @property
     def modules(self) -> tuple[Module, ...]:

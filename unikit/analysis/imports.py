@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from unikit.analysis import baked, datafiles, distributions, impossible, knowledge, recording, sickness
+from unikit.analysis import baked, datafiles, distributions, impossible, knowledge, opened, recording, sickness
 from unikit.analysis.finder import Finder
 from unikit.analysis.installed import Environment
 from unikit.analysis.scanner import Scanner
@@ -57,6 +57,7 @@ def analyse(source: Source, traced: Iterable[str] = ()) -> Imports:
         warnings=tuple(walk.warnings),
         dropped=tuple(walk.choices.dropped()),
         with_text=_with_text(walk),
+        opened=tuple(dict.fromkeys(opened.libraries(walk))),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -113,8 +114,8 @@ class _Resolution:
 
     def _opened(self) -> list[Library]:
         """Libraries that are opened by name when the program runs: data files of packages that are libraries, names
-        in the application's strings, and what glibc opens."""
-        opened = []
+        that calls of ctypes have, and what glibc opens."""
+        opened = [*self._by_ctypes()]
         for data in self.imports.data:
             if ".so" in data.host.name and elf.is_elf(data.host):
                 library = self._library(data.host, data.guest, data.layer, "library")
@@ -133,6 +134,20 @@ class _Resolution:
                 self._link(user, library, ("glibc opens it by name",))
                 opened.append(library)
         return opened
+
+    def _by_ctypes(self) -> Iterator[Library]:
+        """What is not on this machine is not in the image either: the program is told so as it would be here."""
+        for item in self.imports.opened:
+            name = self.resolver.soname(item.name) if item.short else item.name
+            found = self.resolver.find(name, (self.python.executable,)) if name else None
+            if found is None or item.module not in self.graph:
+                continue
+            known = self.libraries.get(name)
+            if known is None:
+                guest = name if name.startswith("/") else f"{self.libdir}/{name}"
+                known = self.libraries[name] = self._library(found.path, guest, "dependencies", "library")
+                yield known
+            self._link(item.module, known, (item.evidence,))
 
     def _need(self, name: str, user: Library, chain: tuple[Path, ...]) -> Library | None:
         found = self.resolver.find(name, chain)

@@ -128,6 +128,7 @@ def _main(natives: Natives, finder: str) -> Unit:
         source.start,
         processes="module:_posixsubprocess" in natives.imports.graph,
         uvloop="module:uvloop" in natives.imports.graph,
+        ctypes="module:ctypes.util" in natives.imports.graph,
         freeze=source.settings.freeze and not _freezes_itself(natives),
     )
     if source.entry is not None:

@@ -60,6 +60,11 @@ class Resolver:
         except OSError:
             return cls()
 
+    def soname(self, short: str) -> str:
+        """The name of the library that `ldconfig -p` shows first for `-lSHORT`; empty if it knows none."""
+        start = f"lib{short}.so"
+        return next((name for name in self.cache if name == start or name.startswith(f"{start}.")), "")
+
     def find(self, name: str, chain: tuple[Path, ...]) -> Found | None:
         """`name` as needed by `chain[0]`, which `chain[1]` loaded, and so on up to the program."""
         if "/" in name:

@@ -1,8 +1,8 @@
 """Compiles Python files to .pyc files that are never checked against a source (PEP 552, unchecked hash).
 
 Standard input: a JSON object a line: {"source": file, "output": file, "name": co_filename} and for the program's
-main module "start": {"argv0", "paths", "module", "processes", "uvloop"}. Standard output: one line a file, empty or
-the error.
+main module "start": {"argv0", "paths", "module", "processes", "uvloop", "ctypes"}. Standard output: one line a file,
+empty or the error.
 Every file is compiled in a child of its own: what marshal writes depends on which strings other files have interned
 before."""
 
@@ -29,7 +29,8 @@ __loader__ = __import__("_frozen_importlib_external").SourceFileLoader({name!r},
 __import__("sys").argv.__setitem__(0, {argv0!r})
 __import__("sys").path.__setitem__(slice(0, int(__import__("sys").path[:1] == [{folder!r}])), {paths!r})
 exec(__import__("marshal").loads({one_process!r}), {{
-    "__name__": "one_process", "processes": {processes!r}, "uvloop": {uvloop!r}}})
+    "__name__": "one_process", "processes": {processes!r}, "uvloop": {uvloop!r},
+    "ctypes": {ctypes!r}}})
 exec(__import__("marshal").loads({known_modules!r}), {{"__name__": "known_modules", "table": {table!r}}})
 """
 EMBEDDED = ("one_process", "known_modules")

@@ -3,7 +3,8 @@
 The kernel answers ENOSYS, and strerror(3) has no better words for that than "Function not implemented". So the few
 functions that lead there give their OSError words of their own. Nothing else changes: arguments are checked as ever,
 and the number stays. `processes`: whether the image holds `_posixsubprocess`, through which `subprocess` goes;
-`uvloop`: whether it holds uvloop, whose processes libuv starts.
+`uvloop`: whether it holds uvloop, whose processes libuv starts; `ctypes`: whether it holds `ctypes.util`, which starts
+programs to find a library.
 Annotations are not evaluated (compile.py compiles it so): a guest need not have `__future__`.
 """
 
@@ -19,7 +20,10 @@ if TYPE_CHECKING:
 
 processes: bool
 uvloop: bool
+ctypes: bool
 
+# Where glibc's dynamic linker looks, by distribution.
+FOLDERS = ("/lib/x86_64-linux-gnu", "/usr/lib/x86_64-linux-gnu", "/lib64", "/usr/lib64", "/lib", "/usr/lib")
 WORDS = "a unikernel is one process and starts no other: use threads or asyncio in it, or run more guests"
 
 
@@ -81,14 +85,16 @@ def awaited(call: Callable[..., Any]) -> Callable[..., Any]:
     return attempt
 
 
-class Uvloop:
-    """Stands in front of the import system until uvloop is imported, and then sees to its loop."""
+class Later:
+    """Stands in front of the import system until a module is imported, and then sees to it."""
 
-    @staticmethod
-    def find_spec(name: str, path: Any = None, target: Any = None) -> Any:
-        if name != "uvloop":
+    def __init__(self, name: str, act: Callable[[Any], None]) -> None:
+        self.name, self.act = name, act
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
+        if name != self.name:
             return None
-        sys.meta_path.remove(Uvloop)
+        sys.meta_path.remove(self)
         spec: Any = next(filter(None, (finder.find_spec(name, path, target) for finder in sys.meta_path)), None)
         if spec is not None and spec.loader is not None:
             usual = spec.loader.exec_module
@@ -96,12 +102,37 @@ class Uvloop:
             def exec_module(module: Any) -> None:
                 del spec.loader.exec_module
                 usual(module)
-                for method in ("subprocess_exec", "subprocess_shell"):
-                    setattr(module.Loop, method, awaited(getattr(module.Loop, method)))
+                self.act(module)
 
             spec.loader.exec_module = exec_module
         return spec
 
 
+def see_to_uvloop(module: Any) -> None:
+    for method in ("subprocess_exec", "subprocess_shell"):
+        setattr(module.Loop, method, awaited(getattr(module.Loop, method)))
+
+
+def see_to_ctypes(module: Any) -> None:
+    """`ctypes.util.find_library` asks ldconfig, gcc and ld: here it looks where the dynamic linker does."""
+
+    def soname(name: str) -> str | None:
+        start = f"lib{name}.so"
+        for folder in (*os.environ.get("LD_LIBRARY_PATH", "").split(":"), *FOLDERS):
+            try:
+                names = sorted(os.listdir(folder)) if folder else []
+            except OSError:
+                continue
+            for file in names:
+                if file == start or file.startswith(f"{start}."):
+                    return file
+        return None
+
+    module._findSoname_ldconfig = soname
+    module._findLib_gcc = module._findLib_ld = lambda name: None
+
+
 if uvloop:  # noqa: F821 - declared above
-    sys.meta_path.insert(0, Uvloop)
+    sys.meta_path.insert(0, Later("uvloop", see_to_uvloop))
+if ctypes:  # noqa: F821 - declared above
+    sys.meta_path.insert(0, Later("ctypes.util", see_to_ctypes))

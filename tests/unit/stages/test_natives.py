@@ -38,6 +38,31 @@ def test_the_closure_of_a_real_interpreter(found: Natives, workshop: Workshop) -
     assert needed <= {*guests, found.loader.soname}
 
 
+CTYPES = """import ctypes
+import ctypes.util
+from ctypes.util import find_library
+import p
+def later():
+    return ctypes.CDLL(find_library("shop")), ctypes.cdll.LoadLibrary("libtill.so.1")
+ctypes.CDLL("libnone.so.9"), ctypes.CDLL(None), find_library(p.NAME), ctypes.util.find_library("shoplifter")
+"""
+
+
+def test_calls_of_ctypes_lead_to_libraries(workshop: Workshop, tmp_path: Path) -> None:
+    workshop.packages({"p/__init__.py": "import ctypes\nNAME = 'shop'\ndef unused(): ctypes.CDLL('libunused.so.1')\n"})
+    cache = {}
+    for name in ("libshop.so.3", "libtill.so.1", "libunused.so.1"):
+        cache[name] = tmp_path / name
+        cache[name].write_bytes(elves.shared(soname=name))
+    found = natives.resolve(workshop.analyse(workshop.app(main=CTYPES)), Resolver(cache))
+    names = {lib.soname: lib for lib in found.libraries}
+    assert {"libshop.so.3", "libtill.so.1"} <= names.keys() and "libunused.so.1" not in names
+    folder = names["libc.so.6"].guest.rpartition("/")[0]
+    assert names["libshop.so.3"].guest == f"{folder}/libshop.so.3"
+    edge = found.graph.edges["module:__main__", names["libshop.so.3"].id]["edge"]
+    assert edge.evidence[0].endswith("main.py:6")
+
+
 def test_every_file_is_there_once(found: Natives) -> None:
     guests = [lib.guest for lib in found.files]
     assert len(guests) == len(set(guests))
