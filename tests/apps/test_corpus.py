@@ -52,7 +52,17 @@ def test_it_works_and_little_else_is_there(name: str, python: str) -> None:
     assert imported and len(kept) / len(imported) <= PROPORTION, sorted(kept - imported)
 
 
+@pytest.mark.parametrize("name", ["jinja2", "orjson"])
+def test_it_works_frozen(name: str, python: str) -> None:
+    made = images.build(script(name), python, freeze=True)
+    assert made.manifest.frozen
+    done = run(made)
+    assert done.status == 0, done.console
+
+
 def test_every_entry_has_its_script() -> None:
-    names = set(tomllib.loads(CORPUS.read_text()))
+    table = tomllib.loads(CORPUS.read_text())
+    names = set(table)
+    assert all({*entry} <= {"install", "memory", "cpu_level", "frozen"} for entry in table.values())
     assert names == {p.stem.removeprefix("use_") for p in CORPUS.with_suffix("").glob("use_*.py")}
     assert len(names) >= 40
