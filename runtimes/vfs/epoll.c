@@ -450,17 +450,7 @@ SYSCALL(epoll_pwait, int epfd, struct epoll_event __user *events, int room, int 
 SYSCALL(epoll_pwait2, int epfd, struct epoll_event __user *events, int room,
         const struct __kernel_timespec __user *timeout, const uint64_t __user *mask, size_t mask_size)
 {
-    struct __kernel_timespec t;
-    uint64_t deadline = NEVER;
-    if (timeout) {
-        int result;
-        if (copy_in(&t, timeout, sizeof(t)) < 0)
-            return -EFAULT;
-        result = deadline_from_timespec(&t, &deadline);
-        if (result < 0)
-            return result;
-        if (t.tv_sec == 0 && t.tv_nsec == 0)
-            deadline = 0;
-    }
-    return masked_wait(epfd, events, room, deadline, mask, mask_size);
+    uint64_t deadline;
+    int error = deadline_in(timeout, &deadline);
+    return error ? error : masked_wait(epfd, events, room, deadline, mask, mask_size);
 }

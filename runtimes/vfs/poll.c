@@ -109,31 +109,20 @@ SYSCALL(poll, struct pollfd __user *fds, unsigned count, int timeout)
     return -ERESTART_RESTARTBLOCK;
 }
 
-/* Linux writes the time that is left back, so that a restarted call waits no longer in all. */
 SYSCALL(ppoll, struct pollfd __user *fds, unsigned count, struct __kernel_timespec __user *timeout,
         const uint64_t __user *mask, size_t mask_size)
 {
-    struct __kernel_timespec t;
-    uint64_t deadline = NEVER;
+    uint64_t deadline;
     long result;
 
-    if (timeout) {
-        if (copy_in(&t, timeout, sizeof(t)) < 0)
-            return -EFAULT;
-        result = deadline_from_timespec(&t, &deadline);
-        if (result < 0)
-            return result;
-    }
+    result = deadline_in(timeout, &deadline);
+    if (result < 0)
+        return result;
     result = mask_enter(mask, mask_size);
     if (result < 0)
         return result;
     result = poll_until(fds, count, deadline);
     mask_leave(mask, result == -ERESTARTSYS);
-    if (timeout && deadline != NEVER) {
-        uint64_t left = time_left(deadline);
-        t.tv_sec = (__kernel_time64_t)(left / 1000000000);
-        t.tv_nsec = (long long)(left % 1000000000);
-        (void)!copy_out(timeout, &t, sizeof(t)); /* a read-only time-out is allowed */
-    }
+    deadline_out(timeout, deadline);
     return result == -ERESTARTSYS ? -ERESTARTNOHAND : result;
 }

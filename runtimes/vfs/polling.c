@@ -83,3 +83,30 @@ void poll_wait_end(struct poll_wait *wait)
         kfree(chunk);
     }
 }
+
+int deadline_in(const struct __kernel_timespec __user *timeout, uint64_t *deadline)
+{
+    struct __kernel_timespec t;
+
+    *deadline = NEVER;
+    if (!timeout)
+        return 0;
+    if (copy_in(&t, timeout, sizeof(t)) < 0)
+        return -EFAULT;
+    int error = deadline_from_timespec(&t, deadline);
+    if (!error && t.tv_sec == 0 && t.tv_nsec == 0)
+        *deadline = 0;
+    return error;
+}
+
+void deadline_out(struct __kernel_timespec __user *timeout, uint64_t deadline)
+{
+    if (!timeout || deadline == NEVER)
+        return;
+    uint64_t left = time_left(deadline);
+    struct __kernel_timespec t = {
+        .tv_sec = (__kernel_time64_t)(left / 1000000000),
+        .tv_nsec = (long long)(left % 1000000000),
+    };
+    (void)!copy_out(timeout, &t, sizeof(t)); /* a read-only time-out is allowed */
+}

@@ -53,6 +53,10 @@ static inline int deadline_from_timespec(const struct __kernel_timespec *t, uint
                     : deadline_after((uint64_t)t->tv_sec * 1000000000 + (uint64_t)t->tv_nsec);
     return 0;
 }
+/* The end of a caller's time-out: NEVER for none, 0 for one of nothing at all. 0, -EFAULT or -EINVAL. */
+int deadline_in(const struct __kernel_timespec __user *timeout, uint64_t *deadline);
+/* Writes back what is left of it, as Linux does, so that a restarted call waits no longer in all. */
+void deadline_out(struct __kernel_timespec __user *timeout, uint64_t deadline);
 static inline uint64_t time_left(uint64_t deadline)
 {
     uint64_t now = clock_now();

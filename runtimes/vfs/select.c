@@ -188,29 +188,19 @@ SYSCALL(pselect6, int count, uint64_t __user *in, uint64_t __user *out, uint64_t
 {
     uint64_t __user *const sets[SETS] = {in, out, exceptional};
     struct mask_argument mask = {NULL, 0};
-    struct __kernel_timespec t;
-    uint64_t deadline = NEVER;
+    uint64_t deadline;
     long result;
 
     if (argument && copy_in(&mask, argument, sizeof(mask)) < 0)
         return -EFAULT;
-    if (timeout) {
-        if (copy_in(&t, timeout, sizeof(t)) < 0)
-            return -EFAULT;
-        result = deadline_from_timespec(&t, &deadline);
-        if (result < 0)
-            return result;
-    }
+    result = deadline_in(timeout, &deadline);
+    if (result < 0)
+        return result;
     result = mask_enter(mask.mask, mask.size);
     if (result < 0)
         return result;
     result = select_until(count, sets, deadline);
     mask_leave(mask.mask, result == -ERESTARTSYS);
-    if (timeout && deadline != NEVER) {
-        uint64_t left = time_left(deadline);
-        t.tv_sec = (__kernel_time64_t)(left / 1000000000);
-        t.tv_nsec = (long long)(left % 1000000000);
-        (void)!copy_out(timeout, &t, sizeof(t));
-    }
+    deadline_out(timeout, deadline);
     return result == -ERESTARTSYS ? -ERESTARTNOHAND : result;
 }
