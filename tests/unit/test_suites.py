@@ -68,6 +68,10 @@ def test_differences_are_named_and_exclusions_are_not_counted(
         "- `t::b` failed: no luck",
         "- `t::gone` absent: ",
     ]
+    suite.table["omit"] = [{"what": "slow tests", "reason": "they are slow"}]
+    (suite.folder / "ready").write_text("")
+    text = suites.report([suite])
+    assert f"\n{row}\n\n## p 1\n\n- left out: slow tests: they are slow\n- excluded, 1: starts a process" in text
 
 
 def test_results_outlive_the_size_of_slices(suites: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
