@@ -44,7 +44,9 @@ The same scripts, built with `--freeze` (docs/freeze.md), all of them in one ser
 
     python benchmarks/corpus.py --build=--freeze --label=-frozen
 
-**{passed} of {count} pass frozen{but}.** *cold* and *frozen* are the sizes of the two images in MiB, not compressed.
+**{passed} of {count} pass frozen{but}.**
+
+*cold* and *frozen* are the sizes of the two images in MiB, not compressed.
 
 | package | version | cold | frozen | result |
 |---|---|---:|---:|---|
