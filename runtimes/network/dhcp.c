@@ -35,9 +35,9 @@ static bool has_word(const char *text, const char *word)
 
 static char *append(char *to, const char *text)
 {
-    size_t n = strlen(text);
-    memcpy(to, text, n);
-    return to + n;
+    while (*text)
+        *to++ = *text++;
+    return to;
 }
 
 /* The machine's own name leads to its address (hosts(5)), unless the image's file says something else. */
