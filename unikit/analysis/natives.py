@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from elftools.common.exceptions import ELFError
 
@@ -22,6 +22,7 @@ from unikit.native.libraries import Resolver
 # what glibc loads by itself, with dlopen: before 2.34 its name services, and the unwinder that ends threads
 NAME_SERVICES = ("libnss_files.so.2", "libnss_dns.so.2", "libresolv.so.2")
 UNWINDER = "libgcc_s.so.1"
+Queue: TypeAlias = "deque[tuple[Library, tuple[Path, ...]]]"
 
 
 def resolve(imports: Imports, resolver: Resolver | None = None) -> Natives:
@@ -62,7 +63,7 @@ class _Resolution:
         loader = self._library(Path(described.loader), described.loader, "runtime", "loader")
         self.libraries[loader.soname] = loader
         self._link(program.id, loader, ())
-        queue: deque[tuple[Library, tuple[Path, ...]]] = deque([(program, (program.host,))])
+        queue: Queue = deque([(program, (program.host,))])
         extensions = []
         for module in self.imports.modules:
             if module.kind is ModuleKind.EXTENSION and module.path is not None:
@@ -70,8 +71,17 @@ class _Resolution:
                 if extension is not None:
                     extensions.append((module.name, extension))
                     queue.append((extension, (extension.host, program.host)))
-        for item in self._opened():
-            queue.append((item, (item.host, program.host)))
+        queue.extend((item, (item.host, program.host)) for item in self._opened())
+        self._follow(queue)
+        # after the others, as most of what programs ask for is there anyway
+        self._follow(deque((item, (item.host, program.host)) for item in self._by_ctypes()))
+        libraries = sorted((v for v in self.libraries.values() if v is not loader), key=lambda v: v.guest)
+        unique = {v.guest: v for v in libraries}
+        version = f"glibc {'.'.join(map(str, self.libc))}"
+        return Natives(self.imports, self.graph, program, loader, tuple(extensions), tuple(unique.values()), version)
+
+    def _follow(self, queue: Queue) -> None:
+        """What the files in the queue need, and what that needs: each with who loads it, up to the program."""
         while queue:
             user, chain = queue.popleft()
             for name in elf.read(chain[0]).needed:
@@ -82,10 +92,6 @@ class _Resolution:
                 library = self._need(name, user, chain)
                 if library is not None:
                     queue.append((library, (library.host, *chain)))
-        libraries = sorted((v for v in self.libraries.values() if v is not loader), key=lambda v: v.guest)
-        unique = {v.guest: v for v in libraries}
-        version = f"glibc {'.'.join(map(str, self.libc))}"
-        return Natives(self.imports, self.graph, program, loader, tuple(extensions), tuple(unique.values()), version)
 
     def _library(
         self, host: Path, guest: str, layer: Layer, role: Literal["program", "loader", "extension", "library"]
@@ -113,9 +119,9 @@ class _Resolution:
         return library
 
     def _opened(self) -> list[Library]:
-        """Libraries that are opened by name when the program runs: data files of packages that are libraries, names
-        that calls of ctypes have, and what glibc opens."""
-        opened = [*self._by_ctypes()]
+        """Libraries that are opened by name when the program runs: data files of packages that are libraries, and
+        what glibc opens."""
+        opened = []
         for data in self.imports.data:
             if ".so" in data.host.name and elf.is_elf(data.host):
                 library = self._library(data.host, data.guest, data.layer, "library")
@@ -138,6 +144,8 @@ class _Resolution:
     def _by_ctypes(self) -> Iterator[Library]:
         """What is not on this machine is not in the image either: the program is told so as it would be here."""
         for item in self.imports.opened:
+            if "/" in item.name and not item.name.startswith("/"):
+                continue  # from wherever the program is then
             name = self.resolver.soname(item.name) if item.short else item.name
             found = self.resolver.find(name, (self.python.executable,)) if name else None
             if found is None or item.module not in self.graph:

@@ -44,6 +44,7 @@ from ctypes.util import find_library
 import p
 def later():
     return ctypes.CDLL(find_library("shop")), ctypes.cdll.LoadLibrary("libtill.so.1")
+ctypes.CDLL("libc.so.6"), ctypes.CDLL("./libshop.so.3")
 ctypes.CDLL("libnone.so.9"), ctypes.CDLL(None), find_library(p.NAME), ctypes.util.find_library("shoplifter")
 """
 
@@ -59,6 +60,7 @@ def test_calls_of_ctypes_lead_to_libraries(workshop: Workshop, tmp_path: Path) -
     assert {"libshop.so.3", "libtill.so.1"} <= names.keys() and "libunused.so.1" not in names
     folder = names["libc.so.6"].guest.rpartition("/")[0]
     assert names["libshop.so.3"].guest == f"{folder}/libshop.so.3"
+    assert found.graph.has_edge("module:__main__", names["libc.so.6"].id) and names["libc.so.6"].layer != "dependencies"
     edge = found.graph.edges["module:__main__", names["libshop.so.3"].id]["edge"]
     assert edge.evidence[0].endswith("main.py:6")
 
