@@ -97,7 +97,8 @@ static void use_file(struct node *n)
         io_init(&io, buffer, sizeof(buffer), true);
         switch (byte() % 6) {
         case 0:
-            f->ops->read(f, &io, byte() & 1 ? &f->pos : &at);
+            if (f->ops->read)
+                f->ops->read(f, &io, byte() & 1 ? &f->pos : &at);
             break;
         case 1:
             if (f->ops->write && (f->flags & O_ACCMODE) != O_RDONLY)

@@ -258,6 +258,7 @@ def test_control_c(tmp_path: Path) -> None:
     process = subprocess.Popen(
         [sys.executable, "-m", "pytest", "-p", "no:timeout", "--unikit", "-p", "tests.unit.testing.local_guest"],
         cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's background job ignores it
     )  # fmt: skip
     end = time.monotonic() + DEADLINE
     while not (folder / "begun").exists() and time.monotonic() < end:
