@@ -17,14 +17,11 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
-import os
-import select
 import statistics
 import struct
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -47,49 +44,17 @@ class Cost:
     each: float = 0.0
 
 
-@contextlib.contextmanager
-def answered(
-    system: Path, app: str, memory: int, extra: str = "", patience: float = freeze.PATIENCE
-) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
-    """A guest that has given its first answer, and its port. Raises freeze.Failed after `patience` seconds."""
-    process, port = freeze.boot(system, app, memory, extra)
-    assert process.stdout
-    try:
-        said, end = b"", time.monotonic() + patience
-        while not any(word in said for word in freeze.READY):
-            ready, _, _ = select.select([process.stdout], [], [], max(0.0, end - time.monotonic()))
-            data = os.read(process.stdout.fileno(), 65536) if ready else b""
-            if not data:
-                raise freeze.Failed(f"{system.name} {app}, {memory} MiB: {said[-300:]!r}")
-            said += data
-        while not freeze.asked(port):
-            if time.monotonic() > end or process.poll() is not None:
-                raise freeze.Failed(f"{system.name} {app}, {memory} MiB: no answer")
-            time.sleep(0.001)
-        yield process, port
-    finally:
-        process.kill()
-        process.wait()
-        process.stdout.close()
-
-
-def seconds(system: Path, app: str, memory: int) -> float:
-    start = time.monotonic()
-    with answered(system, app, memory):
-        return time.monotonic() - start
-
-
 def instructions(plugin: Path, system: Path, app: str, memory: int) -> tuple[int, int]:
     """Executed and translated, from power-on to the first answer."""
     with tempfile.NamedTemporaryFile() as counter:
-        with answered(system, app, memory, f"-plugin file={plugin},out={counter.name}"):
+        with freeze.answered(system, app, memory, f"-plugin file={plugin},out={counter.name}"):
             executed, translated = struct.unpack("=QQ", Path(counter.name).read_bytes())
         return executed, translated
 
 
 def serves(system: Path, app: str, memory: int) -> bool:
     try:
-        with answered(system, app, memory, patience=FEW) as (_, port):
+        with freeze.answered(system, app, memory, patience=FEW) as (_, port):
             return all(freeze.asked(port) for _ in range(REQUESTS))
     except freeze.Failed:
         return False
@@ -113,7 +78,7 @@ def pss(process: subprocess.Popen[bytes]) -> float:
 def each(system: Path, app: str, memory: int, instances: int) -> float:
     """What one of many guests adds to an empty QEMU, on average, in MiB."""
     with contextlib.ExitStack() as guests:
-        running = [guests.enter_context(answered(system, app, memory))[0] for _ in range(instances)]
+        running = [guests.enter_context(freeze.answered(system, app, memory))[0] for _ in range(instances)]
         time.sleep(SETTLED)
         served = statistics.mean(map(pss, running))
     with contextlib.ExitStack() as guests, tempfile.NamedTemporaryFile(suffix=".elf") as file:
@@ -151,7 +116,7 @@ def main() -> None:
     for _ in range(options.runs):
         for app in apps:
             for system, cost in costs.items():
-                cost.seconds.setdefault(app, []).append(seconds(system, app, options.memory))
+                cost.seconds.setdefault(app, []).append(freeze.answer(system, app, options.memory).wall)
     for system, cost in costs.items() if options.instances else ():
         cost.smallest = smallest(system, apps[0], options.memory)
         cost.each = each(system, apps[0], options.memory, options.instances)

@@ -17,16 +17,18 @@ TCG, one processor.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import re
+import select
 import socket
 import statistics
 import struct
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -86,27 +88,38 @@ def empty(system: Path, app: str, memory: int, image: Path) -> Took:
     return took
 
 
-def answer(system: Path, app: str, memory: int, *, wait: bool) -> Took:
-    """A boot until the first answer; `wait`: not asked before the application says that it is ready."""
-    start = time.monotonic()
-    process, port = boot(system, app, memory)
+@contextlib.contextmanager
+def answered(
+    system: Path, app: str, memory: int, extra: str = "", *, wait: bool = True, patience: float = PATIENCE
+) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+    """A guest that has given its first answer, and its port; `wait`: not asked before the application says that it is
+    ready. Raises Failed after `patience` seconds."""
+    process, port = boot(system, app, memory, extra)
     assert process.stdout
     try:
-        said = b""
+        said, end = b"", time.monotonic() + patience
         while wait and not any(word in said for word in READY):
-            data = os.read(process.stdout.fileno(), 65536)
-            if not data or time.monotonic() - start > PATIENCE:
-                raise Failed(f"{system.name} {app}: not ready, {said[-300:]!r}")
+            ready, _, _ = select.select([process.stdout], [], [], max(0.0, end - time.monotonic()))
+            data = os.read(process.stdout.fileno(), 65536) if ready else b""
+            if not data:
+                raise Failed(f"{system.name} {app}, {memory} MiB: not ready, {said[-300:]!r}")
             said += data
-        while time.monotonic() - start < PATIENCE and process.poll() is None:
-            if asked(port):
-                return Took(time.monotonic() - start, _cpu(process.pid))
+        while not asked(port):
+            if time.monotonic() > end or process.poll() is not None:
+                raise Failed(f"{system.name} {app}, {memory} MiB: no answer")
             time.sleep(0.001)
-        raise Failed(f"{system.name} {app}: no answer")
+        yield process, port
     finally:
         process.kill()
         process.wait()
         process.stdout.close()
+
+
+def answer(system: Path, app: str, memory: int, *, wait: bool = True) -> Took:
+    """A boot until the first answer."""
+    start = time.monotonic()
+    with answered(system, app, memory, wait=wait) as (process, _):
+        return Took(time.monotonic() - start, _cpu(process.pid))
 
 
 def asked(port: int) -> bool:
