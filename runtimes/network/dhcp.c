@@ -40,7 +40,8 @@ static char *append(char *to, const char *text)
     return to;
 }
 
-/* The machine's own name leads to its address (hosts(5)), unless the image's file says something else. */
+/* The machine's own name leads to its address (hosts(5)), unless the image's file says something else. An
+ * address that is not there yet: NULL, or the one of nobody. */
 static void hosts_write(const ip_addr_t *address)
 {
     const char *name = config_get("hostname");
@@ -49,7 +50,7 @@ static void hosts_write(const ip_addr_t *address)
         name = "unikit";
     if (!hosts || has_word(hosts, name))
         return;
-    if (address)
+    if (!ip_addr_isany(address))
         address_print(printed, sizeof(printed), address);
     size_t length = strlen(hosts);
     char *text = kmalloc(length + strlen(printed) + strlen(name) + 4), *end;
@@ -176,10 +177,7 @@ void dhcp_begin(struct netif *netif)
                        "The boot configuration's ip=%s is not an address. Write dhcp, none or "
                        "ADDRESS/PREFIX[,GATEWAY[,DNS]], for example ip=10.0.2.15/24,10.0.2.2,10.0.2.3.",
                        ip);
-        if (ip_addr_isany(netif_ip_addr4(netif)))
-            hosts_write(NULL);
-        else
-            done(netif);
+        hosts_write(netif_ip_addr4(netif));
         return;
     }
     hosts_write(NULL);
