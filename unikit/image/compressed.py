@@ -5,12 +5,9 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import hashlib
-import io
 import struct
 from collections.abc import Mapping
 from pathlib import Path
-
-from elftools.elf.elffile import ELFFile
 
 from unikit import cache
 from unikit.errors import UserError
@@ -42,11 +39,7 @@ def compress(plain: Image, method: str, *, in_use: int = 0) -> Image:
     packed = unpacker.make(segments, struct.unpack_from("<Q", body, 24)[0], method, in_use=in_use)
     left = plain.manifest.smallest or -(-max(s.end for s in segments) // (1 << 20)) + image.SMALLEST
     manifest = dataclasses.replace(plain.manifest, smallest=max(left, -(-packed.end // (1 << 20))))
-    more = {
-        section.name: bytes(section.data())
-        for section in ELFFile(io.BytesIO(body)).iter_sections()
-        if section.name.startswith(".unikit.") and section.name not in (image.ROOT_SECTION, image.MANIFEST_SECTION)
-    }
+    more = image.unloaded(body)
     if inventory.SECTION in more:
         more[inventory.SECTION] = with_unpacker(Inventory.load(more[inventory.SECTION]), packed, method).dump()
     return write(packed, method, manifest, out, more)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import io
 import struct
 import time
 from collections.abc import Mapping, Sequence
@@ -34,7 +35,6 @@ SMALLEST = 16  # MiB that a guest needs beside its image, at least
 ROOT_SECTION, PACKAGE_SECTION, MANIFEST_SECTION = ".unikit.root", ".unikit.package", ".unikit.manifest"
 EHDR_SIZE, PHDR_SIZE, SHDR_SIZE = 64, 56, 64
 PT_LOAD, PF_R, SHT_PROGBITS = 1, 4, 1
-ELF_MAGIC = b"\x7fELF"
 SETTLED = 2.0  # seconds: a file that was just written may change again without another time in its inode
 
 
@@ -139,13 +139,22 @@ def _patch(body: bytearray, root_size: int, gap: int) -> int:
     raise UserError("The kernel has no boot_image object for the root file system.", code=ExitCode.LINK)
 
 
+def unloaded(body: bytes | bytearray) -> dict[str, bytes]:
+    """What the image carries beside its manifest that nothing loads, by section."""
+    return {
+        section.name: bytes(section.data())
+        for section in ELFFile(io.BytesIO(body)).iter_sections()
+        if section.name.startswith(".unikit.") and section.name not in (ROOT_SECTION, MANIFEST_SECTION)
+    }
+
+
 def segments_hash(body: bytes | bytearray, headers: Sequence[tuple[int, ...]], more: bytes = b"") -> str:
-    digest = hashlib.sha256()
+    sha = hashlib.sha256()
     for kind, _, offset, _, _, size, _, _ in headers:
         if kind == PT_LOAD:
-            digest.update(memoryview(body)[offset : offset + size])
-    digest.update(more)
-    return digest.hexdigest()
+            sha.update(memoryview(body)[offset : offset + size])
+    sha.update(more)
+    return sha.hexdigest()
 
 
 def read(path: Path) -> Image:
@@ -156,13 +165,11 @@ def read(path: Path) -> Image:
     """
     try:
         seen = path.stat()
-        begin = _first_bytes(path)
+        text = section(path, MANIFEST_SECTION)
     except OSError as error:
         raise UserError(f"The image {path} cannot be read: {error.strerror}.", code=ExitCode.NO_SUCH_APP) from error
-    try:
-        text = section(path, MANIFEST_SECTION)
     except (ELFError, struct.error, ValueError) as error:
-        raise _damaged(path) if begin == ELF_MAGIC else _not_ours(path) from error
+        raise _damaged(path) if is_elf(path) else _not_ours(path) from error
     if text is None:
         raise _not_ours(path)
     manifest = Manifest.load(text)
@@ -190,15 +197,11 @@ def _check(path: Path, manifest: Manifest) -> None:
         raise _damaged(path)
 
 
-def _first_bytes(path: Path) -> bytes:
-    with path.open("rb") as stream:
-        return stream.read(len(ELF_MAGIC))
-
-
 def is_elf(path: Path) -> bool:
     """Whether a file begins as an ELF file does, so that `run` takes it for an image."""
     try:
-        return _first_bytes(path) == ELF_MAGIC
+        with path.open("rb") as stream:
+            return stream.read(4) == b"\x7fELF"
     except OSError:
         return False
 

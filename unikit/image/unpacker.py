@@ -7,7 +7,6 @@ say so; the package lies behind everything. Both are free memory once the conten
 from __future__ import annotations
 
 import re
-import struct
 import subprocess
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from unikit.errors import ExitCode, UserError
-from unikit.image import pack
+from unikit.image import image, pack
 from unikit.image.pack import PAGE, Segment, up
 from unikit.kernel import link, select
 from unikit.kernel.compiler import libgcc, require, tool
@@ -25,7 +24,6 @@ from unikit.kernel.runtime import Runtime
 ALIGNED = 512  # in the file: no page of it is mapped. Leaves room for a program header
 # Room for the unpacker that whoever lays out segments can leave between two of them.
 ROOM = 512 << 10
-LEFT = 16  # MiB that a program should have beyond its image (unpack/start.c)
 
 
 @dataclass(frozen=True)
@@ -79,7 +77,7 @@ def _compile(runtime: Runtime, method: str) -> tuple[Component, ...]:
 
 
 def _script(base: int, package: int, size: int, low: int | None) -> str:
-    least = str(((package + size) >> 20) + 1 + LEFT).encode()
+    least = str(((package + size) >> 20) + 1 + image.SMALLEST).encode()  # as unpack/start.c has it
     return link.template("unpack.ld.j2", base=base, package=package, size=size, low=low, least=least)
 
 
@@ -105,6 +103,4 @@ def _link(
 
 def _span(unpacker: bytes) -> int:
     """How much memory the linked unpacker takes, in whole pages."""
-    phoff, phnum = struct.unpack_from("<Q", unpacker, 32)[0], struct.unpack_from("<H", unpacker, 56)[0]
-    headers = [struct.unpack_from("<IIQQQQQQ", unpacker, phoff + i * 56) for i in range(phnum)]
-    return up(max(h[6] + h[3] % PAGE for h in headers if h[0] == 1))
+    return up(max(h[6] + h[3] % PAGE for h in image.program_headers(unpacker) if h[0] == image.PT_LOAD))

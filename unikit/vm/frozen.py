@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import hashlib
-import io
 import mmap
 import os
 import signal
@@ -20,8 +19,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-from elftools.elf.elffile import ELFFile
 
 from unikit import cache
 from unikit.errors import ExitCode, UserError
@@ -267,17 +264,9 @@ def _runs(memory: mmap.mmap | bytes, start: int, end: int) -> Iterator[Segment]:
         yield Segment(first, memory[first:last])
 
 
-def _more(cold: bytes) -> Iterator[tuple[str, bytes]]:
-    """What else the image carries that nothing loads."""
-    for section in ELFFile(io.BytesIO(cold)).iter_sections():
-        if section.name.startswith(".unikit.") and section.name not in (ROOT_SECTION, MANIFEST_SECTION):
-            yield section.name, bytes(section.data())
-
-
 def assemble(cold: bytes, segments: Iterable[Segment], manifest: Manifest) -> bytes:
     """An image like `cold` whose memory is `segments`; the root file system stays the last segment."""
-    phoff, phnum = struct.unpack_from("<Q", cold, 32)[0], struct.unpack_from("<H", cold, 56)[0]
-    headers = [struct.unpack_from("<IIQQQQQQ", cold, phoff + i * PHDR_SIZE) for i in range(phnum)]
+    headers = image.program_headers(cold)
     root = headers[-1]
     note = next(h for h in headers if h[0] == PT_NOTE)
     parts = [*sorted(segments, key=lambda s: s.address), Segment(root[4], cold[root[2] : root[2] + root[5]])]
@@ -296,7 +285,7 @@ def assemble(cold: bytes, segments: Iterable[Segment], manifest: Manifest) -> by
     table.insert(0, (PT_NOTE, 4, inside[2] + note[4] - inside[4], note[4], note[4], note[5], note[5], 4))
     manifest = dataclasses.replace(manifest, kernel_sha256=hashes[0].hexdigest(), root_sha256=hashes[1].hexdigest())
     sections = [(ROOT_SECTION, table[-1][2], table[-1][5])]
-    for name, data in ((MANIFEST_SECTION, manifest.dump()), *_more(cold)):
+    for name, data in ((MANIFEST_SECTION, manifest.dump()), *image.unloaded(cold).items()):
         sections.append((name, len(body), len(data)))
         body += data
     names = b"\0" + b"".join(name.encode() + b"\0" for name, _, _ in sections) + b".shstrtab\0"

@@ -63,12 +63,8 @@ def _content(found: Image) -> tuple[int, list[Segment]]:
     """The entry point and what the memory holds, by physical address."""
     if found.manifest.compression:
         return pack.unpack(image.section(found.path, PACKAGE_SECTION) or b"", found.manifest.compression)
-    with found.path.open("rb") as file:
-        body = file.read()
-    phoff, phnum = struct.unpack_from("<Q", body, 32)[0], struct.unpack_from("<H", body, 56)[0]
-    headers = [struct.unpack_from("<IIQQQQQQ", body, phoff + i * PHDR_SIZE) for i in range(phnum)]
-    segments = [Segment(h[4], body[h[2] : h[2] + h[5]]) for h in headers if h[0] == PT_LOAD]
-    return struct.unpack_from("<Q", body, 24)[0], segments
+    body = found.path.read_bytes()
+    return struct.unpack_from("<Q", body, 24)[0], image.segments(body)
 
 
 def _write_sparsely(out: IO[bytes], segment: Segment) -> None:
