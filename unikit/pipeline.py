@@ -272,6 +272,8 @@ def _run(build: Build, progress: Progress, last: str) -> None:
             serves = not build.source.start.led
             made = frozen.make(build.values["image"], settings.cpu_level, progress, warm, serves=serves)
             build.values["image"] = made
+        if text := frozen.advice(settings.cpu_level, build.modules):
+            progress.note(text)
     if last == "image" and build.compression:
         with progress.step("Compressing it"):
             made = build.values["image"]

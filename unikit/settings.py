@@ -17,7 +17,7 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-CPU_LEVELS = ("x86-64", "x86-64-v2", "x86-64-v3")
+CPU_LEVELS = ("x86-64", "x86-64-v2", "x86-64-v2-AES", "x86-64-v3")  # the least first
 UNITS = {"": 1, "m": 1, "mb": 1, "mib": 1, "g": 1024, "gb": 1024, "gib": 1024}
 
 

@@ -10,6 +10,7 @@ import pytest
 from elftools.elf.elffile import ELFFile
 
 from tests.unit.test_image import make
+from unikit import settings
 from unikit.errors import UserError
 from unikit.image import image
 from unikit.progress import Progress
@@ -116,8 +117,16 @@ def test_guests_share_the_memory_as_a_sparse_file(tmp_path: Path, monkeypatch: p
 def test_an_instruction_that_the_level_lacks() -> None:
     ended = Ended(None, "", Log(status=132), None)
     error = frozen.failure(ended, [], "Illegal instruction", "x86-64-v2")
-    assert "x86-64-v2 lacks" in error.message and "--cpu-level x86-64-v3" in str(error.hint)
+    assert "x86-64-v2 lacks" in error.message and "--cpu-level x86-64-v2-AES or x86-64-v3" in str(error.hint)
     assert "ended with status 132" in frozen.failure(ended, [], "", "x86-64-v3").message  # no level is higher
+
+
+def test_levels_and_what_they_have() -> None:
+    assert tuple(frozen.CPUS) == settings.CPU_LEVELS
+    said = frozen.advice("x86-64-v2", {"_ssl", "ssl"})
+    assert said and "AES-GCM" in said and "--cpu-level x86-64-v2-AES" in said
+    assert frozen.advice("x86-64-v2", {"hashlib"}) is None  # nothing encrypts
+    assert frozen.advice("x86-64-v2-AES", {"_ssl"}) is None and frozen.advice("x86-64-v3", {"_ssl"}) is None
 
 
 @pytest.mark.parametrize(("serves", "network", "watched"), [(True, True, 1), (True, False, 0), (False, True, 0)])

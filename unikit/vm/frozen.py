@@ -15,7 +15,7 @@ import os
 import signal
 import struct
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,13 +40,16 @@ HEADROOM = 6  # MiB that a guest needs beside the frozen program: its network bu
 PT_NOTE = 4
 REFUSED = 75  # the status of a guest that could not be frozen (target/freeze.py)
 
-# What a CPU has at each level (x86-64 psABI, "Micro-Architecture Levels"), as options of QEMU's -cpu. QEMU 7.2 takes
-# CR4.OSXSAVE for a reserved bit where the CPU has XSAVE and none of what came after it.
+# What a CPU has at each level (x86-64 psABI, "Micro-Architecture Levels"), as options of QEMU's -cpu; the psABI has no
+# level with AES and PCLMULQDQ, and no CPU has AVX2 without them. QEMU 7.2 takes CR4.OSXSAVE for a reserved bit where
+# the CPU has XSAVE and none of what came after it.
 _V2 = "qemu64,-svm,+ssse3,+sse4.1,+sse4.2,+popcnt"
+_AES = f"{_V2},+aes,+pclmulqdq"
 CPUS = {
     "x86-64": "qemu64,-svm,-sse3,-cx16,-lahf_lm",
     "x86-64-v2": _V2,
-    "x86-64-v3": f"{_V2},+xsave,+xsaveopt,+avx,+avx2,+bmi1,+bmi2,+f16c,+fma,+movbe,+abm",
+    "x86-64-v2-AES": _AES,
+    "x86-64-v3": f"{_AES},+xsave,+xsaveopt,+avx,+avx2,+bmi1,+bmi2,+f16c,+fma,+movbe,+abm",
 }
 
 
@@ -181,6 +184,16 @@ def _run(
     raise failure(ended, reasons, said.decode(errors="replace"), level)
 
 
+def advice(level: str, modules: Container[str]) -> str | None:
+    """What a user may want to know of an image's level: OpenSSL chose its code when the image was made."""
+    if "_ssl" not in modules or "+aes" in CPUS[level]:
+        return None
+    return (
+        f"TLS does without the CPU's instructions for AES-GCM, as {level} has none; every server's CPU since 2010 runs "
+        "images of --cpu-level x86-64-v2-AES, which use them"
+    )
+
+
 def _reason(event: dict[str, Any]) -> list[str]:
     """A `refused` event as lines."""
     if event.get("text"):
@@ -210,11 +223,11 @@ def failure(ended: Ended, reasons: list[str], console: str, level: str) -> UserE
         )
     if log.error:
         return UserError(str(log.error.get("message")), code=ExitCode.FREEZE)
-    if log.status == 128 + signal.SIGILL and (higher := list(CPUS)[list(CPUS).index(level) + 1 :]):
+    if log.status == 128 + signal.SIGILL and (higher := report.higher_levels(level)):
         return UserError(
             f"The application has an instruction that a CPU of {level} lacks.",
             code=ExitCode.FREEZE,
-            hint=f"Freeze it for a later one, as it runs on no other anyway: --cpu-level {higher[0]}.",
+            hint=f"Freeze it for a later one, as it runs on no other anyway: --cpu-level {higher}.",
             details=said,
         )
     if log.status is not None:

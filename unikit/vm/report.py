@@ -113,6 +113,11 @@ def where(address: int, module: Any, offset: Any, manifest: Manifest, ids: Mappi
     return f"{name or hex(number(offset))} ({module})"
 
 
+def higher_levels(level: str) -> str:
+    """The CPU levels above `level`, for a sentence; empty if there are none."""
+    return " or ".join(CPU_LEVELS[CPU_LEVELS.index(level) + 1 :] if level in CPU_LEVELS else ())
+
+
 def crash(event: Mapping[str, Any], manifest: Manifest) -> list[str]:
     """A crash as lines for the user."""
     name = signal_name(number(event.get("signal")))
@@ -121,8 +126,7 @@ def crash(event: Mapping[str, Any], manifest: Manifest) -> list[str]:
     reason = _REASONS.get((name, number(event.get("code"))), "")
     head = f"The application crashed: {name}{f' ({reason})' if reason else ''} at address {address:#x}, in {place}"
     lines = [head, *frames(event.get("frames") or (), manifest)]
-    if name == "SIGILL" and manifest.frozen in CPU_LEVELS[:-1]:
-        later = CPU_LEVELS[CPU_LEVELS.index(manifest.frozen) + 1]
+    if name == "SIGILL" and (later := higher_levels(manifest.frozen)):
         lines.append(
             f"The image was frozen for CPUs of {manifest.frozen}, and what later ones have stays off; build it with "
             f"--cpu-level {later} if the application needs that."
