@@ -13,12 +13,31 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from unikit import cache, paths
+from unikit.errors import ExitCode, UserError
+
+DATE = "SOURCE_DATE_EPOCH"
+LATEST = 1 << 33  # beyond it, times in nanoseconds do not fit in 64 bits
 
 
 def surroundings() -> list[str]:
     """What beside its arguments decides a build: the environment variables that the stages read."""
-    names = ("VIRTUAL_ENV", "PYTHONPATH", "PATH", "UNIKIT_LWIP")
+    names = ("VIRTUAL_ENV", "PYTHONPATH", "PATH", "UNIKIT_LWIP", DATE)
     return [sys.executable, *(f"{name}={os.environ.get(name, '')}" for name in names)]
+
+
+def source_date() -> int | None:
+    """The time of the image's files as SOURCE_DATE_EPOCH says it (https://reproducible-builds.org/specs/source-date-epoch):
+    seconds since 1970, None if it says nothing. Raises UserError (CONFIGURATION)."""
+    text = os.environ.get(DATE)
+    if not text:
+        return None
+    if not (text.isascii() and text.isdigit() and len(text) < 11 and int(text) < LATEST):
+        raise UserError(
+            f"{DATE} is {text!r}, which is no number of seconds since 1970.",
+            code=ExitCode.CONFIGURATION,
+            hint=f"For the time of the last commit: {DATE}=$(git log -1 --format=%ct)",
+        )
+    return int(text)
 
 
 def own() -> set[Path]:

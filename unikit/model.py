@@ -319,6 +319,7 @@ class ImageFile:
     layer: Layer
     content: Path | bytes = b""  # a regular file's: a host file to copy, or the bytes
     target: str = ""  # a symlink's
+    data: bool = False  # the application's or a package's, and no code: it may be served
 
     @property
     def size(self) -> int:

@@ -78,6 +78,7 @@ class Build:
     request: Request
     values: dict[str, Any] = field(default_factory=dict)
     components: Future[list[Component]] | None = None  # the runtime, compiled while other stages run
+    date: int | None = None  # of all files of the image
 
     @property
     def source(self) -> Source:
@@ -154,7 +155,7 @@ def _select(build: Build) -> link.Plan:
 def _root(build: Build) -> Root:
     with tempfile.NamedTemporaryFile(dir=cache.folder("roots")) as file:
         out = _Hashed(cast(BinaryIO, file))
-        size = erofs.write(build.pruned.files, cast(BinaryIO, out))
+        size = erofs.write(build.pruned.files, cast(BinaryIO, out), build.date)
         file.flush()
         sha256 = out.sha256.hexdigest()
         path = cache.entry("roots", sha256, ".erofs")
@@ -241,7 +242,7 @@ def run(request: Request, progress: Progress, last: str = "image") -> Build:
             code=ExitCode.USAGE,
             hint="Stages: " + ", ".join(stage.name for stage in STAGES),
         )
-    build = Build(request)
+    build = Build(request, date=inputs.source_date())
     runtime = Runtime(lwip_folder=request.lwip)
     with ThreadPoolExecutor(1) as pool:
         if last in COMPILED:

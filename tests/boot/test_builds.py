@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
 import os
 import shutil
 import subprocess
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests import images
+from tests import guest, images
 from unikit import cache, pipeline, progress
 from unikit.analysis import recording, scanner
 from unikit.image import bytecode
@@ -137,6 +138,30 @@ def test_after_a_change_of_one_line_only_that_is_done_again(tmp_path: Path, monk
     changed |= {f.path for f in second.pruned.files if contents.get(f.path) != f.read()}
     assert changed == {"/app/main.py", "/.unikit/main.pyc"}
     assert first.values["link"].path == second.values["link"].path
+
+
+TIMES = """
+import json, os
+with open("/dev/unikit/report", "w") as report:
+    json.dump([os.stat(path).st_mtime for path in ("style.css", "/usr/lib", "/etc/passwd")], report)
+"""
+
+
+def test_a_changed_file_has_another_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By time and size web servers and browsers tell whether a file is another; by SOURCE_DATE_EPOCH how old it is."""
+    monkeypatch.delenv("SOURCE_DATE_EPOCH", raising=False)
+    (tmp_path / "main.py").write_text(TIMES)
+    (tmp_path / "pyproject.toml").write_text('[tool.unikit]\nentry = "main.py"\ninclude = ["style.css"]\n')
+    said = []
+    for content, date in (("body {}", ""), ("head {}", ""), ("body {}", ""), ("body {}", "1700000000")):
+        (tmp_path / "style.css").write_text(content)
+        monkeypatch.setenv("SOURCE_DATE_EPOCH", date)
+        result = guest.run(tmp_path)
+        assert result.status == 0, result.console
+        said.append(json.loads(result.words[0]))
+    first, second, third, dated = said
+    assert first == third and dated == [1_700_000_000] * 3
+    assert first[0] != second[0] and 946684800 <= first[0] < 1577836800 and first[1:] == second[1:] == [315_619_200] * 2
 
 
 def test_nothing_changed_nothing_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -25,6 +25,7 @@ class Inode:
     address: int
     number: int
     data: bytes
+    time: int
 
 
 class Reader:
@@ -35,6 +36,7 @@ class Reader:
         (self.magic, self.checksum, self.compat, bits, _, self.root, self.inodes) = struct.unpack_from(
             "<IIIBBHQ", image, 1024
         )
+        self.time = struct.unpack_from("<Q", image, 1024 + 24)[0]
         self.blocks, self.meta = struct.unpack_from("<II", image, 1024 + 36)
         self.incompat = struct.unpack_from("<I", image, 1024 + 80)[0]
         assert bits == 12
@@ -45,10 +47,11 @@ class Reader:
         assert xattrs == 0
         if form & 1:
             size, address, number = struct.unpack_from("<QII", self.image, at + 8)
-            links, head = struct.unpack_from("<I", self.image, at + 44)[0], 64
+            time, _, links = struct.unpack_from("<QII", self.image, at + 32)
+            head = 64
         else:
             links, size, _, address, number = struct.unpack_from("<HIIII", self.image, at + 6)
-            head = 32
+            time, head = self.time, 32
         layout = form >> 1 & 7
         if layout == 2:
             whole = size // 4096 * 4096
@@ -63,7 +66,7 @@ class Reader:
         else:
             assert layout == 0
             data = self.image[address * 4096 : address * 4096 + size]
-        return Inode(mode, links, size, layout, address, number, data)
+        return Inode(mode, links, size, layout, address, number, data, time)
 
     def entries(self, inode: Inode) -> list[tuple[str, int, int]]:
         found = []
@@ -98,9 +101,9 @@ def link(path: str, target: str) -> ImageFile:
     return ImageFile(path, SYMLINK, 0o777, "app", target=target)
 
 
-def image(*files: ImageFile) -> bytes:
+def image(*files: ImageFile, date: int | None = None) -> bytes:
     out = io.BytesIO()
-    size = erofs.write(files, out)
+    size = erofs.write(files, out, date)
     assert size == len(out.getvalue()) and size % 4096 == 0
     return out.getvalue()
 
@@ -230,6 +233,27 @@ def test_the_order_of_the_input_does_not_matter() -> None:
     shuffled = files[:]
     random.Random(1).shuffle(shuffled)
     assert image(*files) == image(*shuffled)
+
+
+def test_the_time_of_data_comes_from_its_content() -> None:
+    """And changes with it. Everything else has the image's, of which compact inodes know no other."""
+    files = [
+        ImageFile("/app/a.css", FILE, 0o644, "app", b"body {}", data=True),
+        ImageFile("/app/b.css", FILE, 0o644, "app", b"head {}", data=True),
+        ImageFile("/app/c.css", FILE, 0o644, "app", b"body {}", data=True),
+        ImageFile("/app/long.txt", FILE, 0o644, "app", bytes(range(256)) * 31 + b"end", data=True),
+        ImageFile("/app/a.pyc", FILE, 0o644, "app", b"body {}"),
+    ]
+    found = Reader(image(*files)).walk()
+    times = {path: inode.time for path, inode in found.items()}
+    assert times["/app/a.css"] == times["/app/c.css"] != times["/app/b.css"]
+    assert all(946684800 <= times[f.path] < 1577836800 for f in files if f.data)
+    assert {path for path, time in times.items() if time == 315619200} == {"/", "/app", "/app/a.pyc"}
+    contents = {f.path: f.content for f in files}
+    assert {path: found[path].data for path in contents} == contents
+    dated = Reader(image(*files, date=1_700_000_000)).walk()
+    assert {inode.time for inode in dated.values()} == {1_700_000_000}
+    assert {path: dated[path].data for path in contents} == contents
 
 
 def test_content_changes_the_identity() -> None:

@@ -140,3 +140,19 @@ def test_another_distribution_has_another_version(monkeypatch: pytest.MonkeyPatc
     place = cache.folder("sources") / f"libzstd-{other}-{sha256[:12]}"
     place.mkdir()
     assert upstream.ZSTD.version == other and upstream.ZSTD.find() == place
+
+
+def test_the_date_of_an_image_is_the_environment_s(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(inputs.DATE, raising=False)
+    before = inputs.surroundings()
+    assert inputs.source_date() is None
+    monkeypatch.setenv(inputs.DATE, "1700000000")
+    assert inputs.source_date() == 1_700_000_000 and inputs.surroundings() != before
+
+
+@pytest.mark.parametrize("text", ["yesterday", "-1", "1.5", "1700000000000", "9" * 5000, "\u0661"])
+def test_a_date_that_is_none_is_told(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(inputs.DATE, text)
+    with pytest.raises(UserError, match="no number of seconds") as caught:
+        inputs.source_date()
+    assert caught.value.code == ExitCode.CONFIGURATION and "git log" in str(caught.value.hint)

@@ -36,14 +36,16 @@ HOLE = 0xFFFFFFFF
 TYPES = {FileKind.FILE: (0o100000, 1), FileKind.DIRECTORY: (0o040000, 2), FileKind.SYMLINK: (0o120000, 7)}
 NAME_MAX = 255
 MAPPED = b"\x7fELF"  # how files begin that are mapped rather than read
-# All files are from 2 January 1980: no image tells when it was built, and ZIP archives know no earlier time, wherever
-# the clock is set to.
+# No image tells when it was built. All files are from 2 January 1980 (ZIP archives know no earlier time, wherever the
+# clock is set to), but data: web servers make ETags of time and size, so these files' times come from their content,
+# between 2000 and 2020. Seconds since 1970.
 DATED = 315_619_200
+EARLIEST, SPAN = 946_684_800, 631_152_000
 
 
-def write(files: Iterable[ImageFile], out: BinaryIO) -> int:
-    """Write the image of `files` (absolute paths; missing parents are made) to `out`, from where it stands. Returns
-    its size in bytes, a multiple of 4096.
+def write(files: Iterable[ImageFile], out: BinaryIO, date: int | None = None) -> int:
+    """Write the image of `files` (absolute paths; missing parents are made) to `out`, from where it stands. All of them
+    are from `date` (seconds since 1970) if there is one. Returns the image's size in bytes, a multiple of 4096.
 
     Raises `ValueError` for two entries of one path, an entry below something that is no directory, or a name that is
     too long."""
@@ -51,7 +53,7 @@ def write(files: Iterable[ImageFile], out: BinaryIO) -> int:
     nodes = list(root.walk())
     for number, node in enumerate(nodes, 1):
         node.number = number
-    shared = _share(nodes)
+    shared = _share(nodes, date)
     # where an inode stands depends on its size alone, so places come first and contents of directories after
     end = _place(nodes)
     metadata_blocks = _blocks(end)
@@ -133,6 +135,9 @@ class _Node:
     parent: _Node | None = None
     content: _Content | None = None
     number: int = 0
+    data: bool = False
+    time: int = DATED
+    own_time: bool = False  # another than the image's
     place: int = 0  # of the inode, in bytes from the start of the image
     address: int = 0  # block of what does not stand inline
     inline: bool = False
@@ -194,7 +199,7 @@ class _Node:
 
     @property
     def is_compact(self) -> bool:
-        return self.length < 1 << 32 and self.links < 1 << 16
+        return self.length < 1 << 32 and self.links < 1 << 16 and not self.own_time
 
     @property
     def links(self) -> int:
@@ -203,10 +208,13 @@ class _Node:
         return 1
 
     @property
+    def head(self) -> int:
+        return COMPACT.size if self.is_compact else EXTENDED.size
+
+    @property
     def size(self) -> int:
         """Bytes of the inode and what is inline behind it."""
-        head = COMPACT.size if self.is_compact else EXTENDED.size
-        return head + (len(self.content.tail) if self.content else self.length if self.inline else 0)
+        return self.head + (len(self.content.tail) if self.content else self.length if self.inline else 0)
 
     @property
     def map_size(self) -> int:
@@ -224,7 +232,7 @@ class _Node:
             head = COMPACT.pack(layout << 1, 0, mode, self.links, self.length, 0, address, self.number, 0, 0, 0)
         else:
             where = (self.length, address, self.number)
-            head = EXTENDED.pack(layout << 1 | 1, 0, mode, 0, *where, 0, 0, DATED, 0, self.links)
+            head = EXTENDED.pack(layout << 1 | 1, 0, mode, 0, *where, 0, 0, self.time, 0, self.links)
         if not self.inline:
             return head + (self.content.map if self.content else b"")
         if self.content:
@@ -256,23 +264,26 @@ def _tree(files: Iterable[ImageFile]) -> _Node:
         if name in here.children:  # made as a parent before: the same directory
             here.children[name].mode = file.mode
             continue
-        here.children[name] = _Node(file.kind, file.mode, file.target, file.content, parent=here)
+        here.children[name] = _Node(file.kind, file.mode, file.target, file.content, parent=here, data=file.data)
     return root
 
 
-def _share(nodes: list[_Node]) -> list[_Content]:
-    """The different contents of regular files, in order; equal ones are one."""
+def _share(nodes: list[_Node], date: int | None) -> list[_Content]:
+    """The different contents of regular files, in order; equal ones are one. All nodes get their times."""
     known: dict[bytes, _Content] = {}
     users: dict[bytes, int] = {}
     for node in nodes:
+        node.time = DATED if date is None else date
         if node.kind is FileKind.FILE:
             data = node.source.read_bytes() if isinstance(node.source, Path) else node.source
             digest = hashlib.sha256(data).digest()
             users[digest] = users.get(digest, 0) + 1
+            if date is None and node.data:
+                node.own_time, node.time = True, EARLIEST + int.from_bytes(digest[:8], "big") % SPAN
             if digest not in known:
                 known[digest] = content = _Content(len(data), digest, node.source, _holes(data))
                 end = len(data) % BLOCK
-                if end and end <= BLOCK - COMPACT.size and not data.startswith(MAPPED) and not content.holes:
+                if end and end <= BLOCK - node.head and not data.startswith(MAPPED) and not content.holes:
                     content.tail = data[-end:]
             node.content = known[digest]
     for digest, content in known.items():
@@ -313,7 +324,7 @@ def _place(nodes: list[_Node]) -> int:
 
 
 def _superblock(root: _Node, nodes: list[_Node], blocks: int, contents: list[_Content]) -> bytes:
-    identity = hashlib.sha256()
+    identity = hashlib.sha256(str(root.time).encode())
     for node in nodes:
         identity.update(repr((node.kind.value, node.mode, node.target, sorted(node.children))).encode())
     for content in contents:
@@ -321,8 +332,8 @@ def _superblock(root: _Node, nodes: list[_Node], blocks: int, contents: list[_Co
     name = uuid.UUID(bytes=identity.digest()[:16], version=4).bytes
     features = HAS_CHUNKS if any(content.holes for content in contents) else 0
     return SUPERBLOCK.pack(
-        MAGIC, 0, HAS_CHECKSUM, BLOCK.bit_length() - 1, 0, root.place // SLOT, len(nodes), DATED, 0, blocks, 0, 0, name,
-        b"unikit".ljust(16, b"\0"), features, 0, 0, 0, 0,
+        MAGIC, 0, HAS_CHECKSUM, BLOCK.bit_length() - 1, 0, root.place // SLOT, len(nodes), root.time, 0, blocks, 0, 0,
+        name, b"unikit".ljust(16, b"\0"), features, 0, 0, 0, 0,
     )  # fmt: skip
 
 

@@ -171,8 +171,9 @@ def _is_in_program(module: Module) -> bool:
 
 
 def _data(files: Iterable[DataFile]) -> Iterator[ImageFile]:
-    for data in files:
-        yield ImageFile(data.guest, FileKind.FILE, _mode(data.host), data.layer, data.host)
+    for file in files:
+        own = file.layer != "interpreter"
+        yield ImageFile(file.guest, FileKind.FILE, _mode(file.host), file.layer, file.host, data=own)
 
 
 def _mode(path: Path) -> int:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 import uuid
 from collections import defaultdict
@@ -26,7 +25,7 @@ from cyclonedx.schema import OutputFormat, SchemaVersion
 from cyclonedx.spdx import fixup_id, is_expression
 from packageurl import PackageURL
 
-from unikit import __version__
+from unikit import __version__, inputs
 from unikit.image.inventory import GROUPS, Item
 from unikit.questions.subject import Subject
 
@@ -63,7 +62,7 @@ class _Maker:
         bom.metadata.tools.components.add(tool)
         text = make_outputter(bom, OutputFormat.JSON, SchemaVersion.V1_6).output_as_string()
         value = json.loads(text)
-        if "SOURCE_DATE_EPOCH" not in os.environ:
+        if inputs.source_date() is None:
             del value["metadata"]["timestamp"]
         return json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
 
@@ -206,4 +205,4 @@ def _properties(values: dict[str, object]) -> list[Property]:
 
 
 def _time() -> datetime:
-    return datetime.fromtimestamp(int(os.environ.get("SOURCE_DATE_EPOCH", "0")), timezone.utc)
+    return datetime.fromtimestamp(inputs.source_date() or 0, timezone.utc)
