@@ -10,7 +10,6 @@ from typing import Any, TypeVar
 import click
 
 from unikit import settings
-from unikit.errors import ExitCode, UserError
 from unikit.image.pack import METHODS
 from unikit.model import Mode
 
@@ -30,16 +29,6 @@ def build(function: Function) -> Function:
     return click.option(
         "--python", metavar="PYTHON", help="The interpreter (default: the active virtual environment's, else this one)."
     )(function)
-
-
-def memory(text: str | None) -> int | None:
-    """MiB from what `-m` says. Raises UserError (USAGE)."""
-    if text is None:
-        return None
-    try:
-        return settings.memory(int(text) if text.isdigit() else text)
-    except (ValueError, TypeError) as error:
-        raise UserError(f"'{text}' is no size.", code=ExitCode.USAGE, hint="-m 256, -m 256M or -m 1G") from error
 
 
 def asked(function: Callable[..., Any]) -> Callable[..., Any]:

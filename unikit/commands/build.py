@@ -11,7 +11,7 @@ from unikit import pipeline, tracing
 from unikit.cli import options, reporting
 from unikit.errors import ExitCode, UserError
 from unikit.model import Mode
-from unikit.vm import boot, ports
+from unikit.vm import boot, ports, words
 
 
 @click.command(cls=options.Command)
@@ -52,7 +52,7 @@ def command(
         request = pipeline.Request(app, python, lwip, freeze, cpu_level, prune, compress=compress, warm=warm)
         if traces:
             forwards = tuple(ports.parse(text) for text in publish)
-            guest = boot.Options(memory=options.memory(memory))
+            guest = boot.Options(memory=words.memory(memory))
             file = tracing.trace(request, tracing.Plan(traces, forwards, limit, guest), progress)
             progress.event("lock", path=str(file))
             progress.note(f"{file}: what {app} uses; commit it beside the application")

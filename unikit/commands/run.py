@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +14,7 @@ from unikit.errors import ExitCode, UserError
 from unikit.image import image
 from unikit.model import Mode
 from unikit.progress import Progress
-from unikit.vm import boot, machine, ports, volumes
+from unikit.vm import boot, machine, ports, volumes, words
 
 
 @click.command(cls=options.Command, context_settings={"ignore_unknown_options": False})
@@ -81,10 +80,10 @@ def command(
         forwards = tuple(ports.parse(text) for text in publish)
         chosen = boot.Options(
             machine=profile,
-            memory=options.memory(memory),
+            memory=words.memory(memory),
             forwards=forwards,
             volumes=volumes.check(volumes.parse(text) for text in volume),
-            environment=tuple(_variable(text) for text in environment),
+            environment=tuple(words.variable(text) for text in environment),
             arguments=arguments,
             tokens=_tokens(verbose=verbose, tty=tty, feed=feed, fresh=fresh_hash),
             interactive=tty,
@@ -116,14 +115,6 @@ def _tokens(*, verbose: bool, tty: bool, feed: bool, fresh: bool) -> tuple[tuple
     elif feed:
         tokens.append(("stdin", "console"))
     return tuple(tokens)
-
-
-def _variable(text: str) -> tuple[str, str]:
-    """KEY=VALUE; KEY alone takes the value that it has here."""
-    key, equals, value = text.partition("=")
-    if not key:
-        raise UserError(f"'{text}' is no KEY=VALUE.", code=ExitCode.USAGE)
-    return key, value if equals else os.environ.get(key, "")
 
 
 def _json_console(progress: Progress) -> Callable[[bytes], None]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -33,21 +35,13 @@ NOT_IN_GUEST = ("terminal", "xdist", "xdist.looponfail", "pytest_cov", "unikit")
 
 def boot(option: Any, image: Image) -> dict[str, Any]:
     """What the command line and [tool.unikit] say of the machine, as `guest.boot` takes it."""
-    from unikit import settings
-    from unikit.errors import UserError
-    from unikit.vm import machine, ports
+    from unikit.vm import machine, ports, words
 
     memory = image.path.stat().st_size // 2**20 + MEMORY
-    text = option.unikit_memory
-    if text:
-        try:
-            memory = settings.memory(int(text) if text.isdigit() else text)
-        except (ValueError, TypeError):
-            raise pytest.UsageError(f"--unikit-memory: '{text}' is no size; 512, 512M or 2G") from None
-    try:
+    with _usage("--unikit-memory"):
+        memory = words.memory(option.unikit_memory) or memory
+    with _usage("--unikit-port"):
         forwards = [ports.parse(port) for port in option.unikit_port]
-    except UserError as error:
-        raise pytest.UsageError(f"--unikit-port: {error.message}") from None
     return {
         "memory": memory,
         "ports": forwards,
@@ -58,15 +52,16 @@ def boot(option: Any, image: Image) -> dict[str, Any]:
 
 def setup(config: pytest.Config, files: list[str]) -> dict[str, Any]:
     """The session in the guest, for these files of it."""
+    from unikit.vm import words
+
     option = config.option
     kept = {key: value for key, value in vars(option).items() if _is_passed_on(key) and _is_plain(value)}
     plugins = [*option.plugins, *(f"no:{name}" for name in NOT_IN_GUEST)]  # read early, so these are arguments
     inifile = str(config.inipath) if config.inipath else None
     mine: dict[str, Any] = {"rootdir": str(config.rootpath), "inifilename": inifile, "plugins": []}
     environment = {key: value for key, value in os.environ.items() if key == "PYTEST_DISABLE_PLUGIN_AUTOLOAD"}
-    for text in option.unikit_env:
-        key, equals, value = text.partition("=")
-        environment[key] = value if equals else os.environ.get(key, "")
+    with _usage("--unikit-env"):
+        environment.update(words.variable(text) for text in option.unikit_env)
     return {
         "options": {**kept, **{key: value for key, value in ON_HOST.items() if key in vars(option)}, **mine},
         "args": [*(part for name in plugins for part in ("-p", name)), *option.unikit_argument, *files],
@@ -86,6 +81,18 @@ def thawed(config: pytest.Config) -> dict[str, Any]:
     """The rest of the session, for a guest that resumes: it has collected."""
     options = setup(config, [])["options"]
     return {"options": {key: value for key, value in options.items() if key in AT_TEST}}
+
+
+@contextlib.contextmanager
+def _usage(name: str) -> Iterator[None]:
+    """An option that says nothing of use is told as pytest tells of its own."""
+    from unikit.errors import UserError
+
+    try:
+        yield
+    except UserError as error:
+        hint = f" {error.hint}" if error.hint else ""
+        raise pytest.UsageError(f"{name}: {error.message}{hint}") from None
 
 
 def _is_passed_on(option: str) -> bool:
