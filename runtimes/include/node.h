@@ -42,6 +42,7 @@ struct node {
     struct node *mounted;        /* the root of another file system that hides this directory; held */
     struct list locks;           /* flock, fcntl (vfs/locks.c) */
     struct list watches;         /* inotify (vfs/inotify.c) */
+    struct xattr *xattrs;        /* extended attributes (vfs/xattr.c) */
     void *data;                  /* what lives behind the name: a fifo's pipe, a bound socket. Whoever sets it
                                   * holds a reference to the node and clears it again. */
 };
@@ -144,5 +145,7 @@ static inline void node_event(struct node *n, unsigned event, unsigned cookie, c
 int files_sync(void) WEAK;
 /* A node or a file goes: its locks go. */
 void locks_forget(struct file *) WEAK;
+/* A node that has extended attributes goes. */
+void xattrs_forget(struct node *) WEAK;
 
 #endif

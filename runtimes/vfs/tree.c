@@ -60,8 +60,11 @@ void node_init(struct node *n, const struct node_ops *ops, uint32_t mode)
 
 void node_put(struct node *n)
 {
-    if (--n->users == 0)
-        n->ops->release(n);
+    if (--n->users)
+        return;
+    if (n->xattrs)
+        xattrs_forget(n);
+    n->ops->release(n);
 }
 
 /* ---- nodes */

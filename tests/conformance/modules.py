@@ -48,8 +48,6 @@ CASES = {
 }  # fmt: skip
 # Differences that are known: limits of the runtime that docs/limits.md tells of.
 KNOWN = {
-    "test_os.ExtendedAttributeTests.*": "extended attributes are not kept",
-    "test_shutil.TestCopy.test_*xattr*": "extended attributes are not kept",
     "test_fcntl.TestFcntl.test_fcntl_64_bit": "F_NOTIFY is not there; inotify is",
     "test_posix.PosixTester.test_pidfd_open": "there is no other process to be told of",
     "test_ctypes.*": "there is no gcc and no ld, and of libraries those that the image holds",

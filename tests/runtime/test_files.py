@@ -27,7 +27,7 @@ COMPONENTS = [
         "file_pages", "getdents", "inotify", "io", "kernel_file", "link", "locks", "memfd", "mkdir", "mknod",
         "names", "open", "path", "read", "readlink", "rename", "seek", "send", "stat", "statfs", "sync",
         "text", "times", "tree", "tree_change", "tree_entries", "tree_list", "tree_make", "truncate",
-        "unlink", "write",
+        "unlink", "write", "xattr",
     )
 ]  # fmt: skip
 
@@ -69,6 +69,10 @@ long sys_statfs(const char *, void *);
 long sys_inotify_init1(int);
 long sys_inotify_add_watch(int, const char *, unsigned);
 long sys_inotify_rm_watch(int, int);
+long sys_lsetxattr(const char *, const char *, const void *, size_t, int);
+long sys_lgetxattr(const char *, const char *, void *, size_t);
+long sys_llistxattr(const char *, char *, size_t);
+long sys_removexattr(const char *, const char *);
 long sys_fchmodat(int, const char *, unsigned);
 int page_of(int fd, uint64_t index, int write, void **page);
 int name_socket(const char *path);
@@ -276,6 +280,41 @@ def both(
     assert library.start(str(image).encode()) == 0
     yield Guest(library, ffi), Host(root)
     os.umask(before)
+
+
+def test_extended_attributes_stay_and_are_bounded(both: tuple[Guest, Host]) -> None:
+    """Of a file of the image too, which is forgotten where nothing of it has changed; and all goes with the file."""
+    guest, _ = both
+    library, buffer = guest.library, guest.ffi.new("char[]", 65536)
+    path, value = b"/keep/4095", bytes(range(256)) * 4
+    assert library.sys_lsetxattr(path, b"user.kept", value, len(value), 0) == 0
+    assert not isinstance(guest.listdir("/many"), int) and guest.stat("/many/name-0001-x") != 0
+    for i in range(700):
+        guest.stat(f"/many/name-{i:04}-{'x' * (i % 40)}")
+    assert library.sys_lgetxattr(path, b"user.kept", buffer, 65536) == len(value)
+    assert bytes(guest.ffi.buffer(buffer, len(value))) == value
+    assert library.sys_lgetxattr(path, b"user.kept", guest.ffi.NULL, 0) == len(value)
+    assert library.sys_lgetxattr(path, b"user.kept", buffer, len(value) - 1) == -errno.ERANGE
+    assert library.sys_removexattr(path, b"user.kept") == 0 and library.sys_llistxattr(path, buffer, 100) == 0
+
+    live = library.host_pages_live()
+    guest.close(guest.open("/empty/one", os.O_CREAT | os.O_WRONLY))
+    set_ = [library.sys_lsetxattr(b"/empty/one", b"user.%d" % i, buffer, 1, 0) for i in range(130)]
+    assert set_ == [0] * 128 + [-errno.ENOSPC] * 2
+    assert library.sys_lsetxattr(b"/empty/one", b"user.0", buffer, 65536, os.XATTR_REPLACE) == 0
+    assert library.sys_lsetxattr(b"/empty/one", b"user.1", buffer, 65536, os.XATTR_REPLACE) == -errno.ENOSPC
+    assert library.sys_llistxattr(b"/empty/one", buffer, 65536) == sum(len(f"user.{i}") + 1 for i in range(128))
+    assert library.sys_llistxattr(b"/empty/one", buffer, 100) == -errno.ERANGE
+    assert guest.path("unlinkat", AT_FDCWD, b"/empty/one", 0) == 0 and library.host_pages_live() <= live + 1
+    taken = []
+    while not taken or taken[-1] == 0:
+        name = b"/empty/%d" % len(taken)
+        guest.close(guest.open(name.decode(), os.O_CREAT | os.O_WRONLY))
+        taken.append(library.sys_lsetxattr(name, b"user.x", buffer, 65536, 0))
+    assert taken[-1] == -errno.ENOSPC and len(taken) > 3, "all together take no more than a part of the memory"
+    for i in range(len(taken)):
+        assert guest.path("unlinkat", AT_FDCWD, b"/empty/%d" % i, 0) == 0
+    assert library.host_pages_live() <= live + 1
 
 
 def walk_all(guest: Guest, host: Host, at: str = "/") -> int:

@@ -19,6 +19,56 @@ def fails(number, function, *arguments, **keywords):
         raise AssertionError(f"{function.__name__}{arguments} did not fail with {errno.errorcode[number]}")
 
 
+def attributes(top: Path) -> None:
+    """Extended ones. Where there can be none, each call says so in its own way."""
+    file, other = top / "file", top / "other"
+    file.write_text("x")
+    fails(errno.ENODATA, os.getxattr, file, "user.a")
+    fails(errno.ENODATA, os.removexattr, file, "user.a")
+    fails(errno.ENODATA, os.setxattr, file, "user.a", b"", os.XATTR_REPLACE)
+    os.setxattr(file, "user.a", b"", os.XATTR_CREATE)
+    fails(errno.EEXIST, os.setxattr, file, "user.a", b"1", os.XATTR_CREATE)
+    with open(file) as opened:
+        os.setxattr(opened.fileno(), "user.b", b"\0value\0")
+        assert os.getxattr(opened.fileno(), "user.a") == b"" and sorted(os.listxattr(opened.fileno())) == [
+            "user.a",
+            "user.b",
+        ]
+        os.setxattr(file, "user.a", bytes(1000))
+        assert os.getxattr(file, "user.a") == bytes(1000)
+        os.removexattr(opened.fileno(), "user.a")
+    os.link(file, other)
+    os.rename(file, top / "renamed")
+    assert os.listxattr(other) == ["user.b"] and os.getxattr(top / "renamed", "user.b") == b"\0value\0"
+    shutil.copy2(other, top / "copy")
+    assert os.getxattr(top / "copy", "user.b") == b"\0value\0"
+    os.symlink("copy", top / "link")
+    assert os.getxattr(top / "link", "user.b") == b"\0value\0"
+    fails(errno.EPERM, os.setxattr, top / "link", "user.c", b"", follow_symlinks=False)
+    os.setxattr(top / "link", "trusted.c", b"link's", follow_symlinks=False)
+    assert os.listxattr(top / "link", follow_symlinks=False) == ["trusted.c"] and os.listxattr(top / "link") == [
+        "user.b"
+    ]
+    os.setxattr(top, "user.folder", b"1")
+    assert os.listxattr(top) == ["user.folder"]
+    fails(errno.EOPNOTSUPP, os.setxattr, other, "plain", b"")
+    fails(errno.EINVAL, os.setxattr, other, "user.", b"")
+    fails(errno.ERANGE, os.setxattr, other, "user." + "n" * 251, b"")
+    fails(errno.E2BIG, os.setxattr, other, "user.b", bytes(65537))
+    fails(errno.ENOENT, os.setxattr, top / "absent", "user.b", b"")
+    before = other.stat().st_mtime_ns
+    many = {f"user.{i}" for i in range(100)}
+    for name in many:
+        os.setxattr(other, name, name.encode())
+    assert set(os.listxattr(other)) == {*many, "user.b"} and other.stat().st_mtime_ns == before
+    with open(other) as opened:
+        other.unlink()
+        (top / "renamed").unlink()
+        assert os.getxattr(opened.fileno(), "user.99") == b"user.99"
+    assert os.listxattr("/proc/self/status") == []
+    fails(errno.EOPNOTSUPP, os.setxattr, "/proc/self/status", "user.a", b"")
+
+
 def names(top: Path) -> None:
     file = top / "a"
     file.write_text("hello")
@@ -127,6 +177,11 @@ def the_image() -> None:
     with open(source, "ab") as f:
         f.write(b"#")
     assert source.stat().st_size == size + 1 and source.read_bytes()[-1:] == b"#"
+    os.setxattr("/etc/passwd", "user.image", b"of a file that the image holds")
+    assert (
+        os.getxattr("/etc/passwd", "user.image").startswith(b"of a file") and "root:" in Path("/etc/passwd").read_text()
+    )
+    os.removexattr("/etc/passwd", "user.image")
     (source.parent / "new.txt").write_text("beside")
     assert "new.txt" in os.listdir(source.parent) and os.path.basename(source) in os.listdir(source.parent)
     os.unlink(source)
@@ -147,6 +202,7 @@ def devices() -> None:
 def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         names(Path(folder))
+        attributes(Path(folder))
         contents(Path(folder))
         locks(Path(folder))
     assert not os.path.exists(folder)
