@@ -30,6 +30,30 @@ static bool is_user_code(uintptr_t ip)
     return m && ip >= m->start && (m->prot & PROT_EXEC);
 }
 
+/* E8 rel32, and FF /2 in its short forms (SDM volume 2, CALL). */
+static bool is_behind_call(uintptr_t address)
+{
+    uint8_t before[7];
+
+    if (address < sizeof(before) ||
+        copy_in(before, (const void __user *)(address - sizeof(before)), sizeof(before)))
+        return false;
+    if (before[2] == 0xe8)
+        return true;
+    for (size_t length = 2; length <= sizeof(before); length++) {
+        const uint8_t *at = before + sizeof(before) - length;
+        if (at[0] == 0xff && (at[1] >> 3 & 7) == 2)
+            return true;
+    }
+    return false;
+}
+
+bool report_is_return(uintptr_t word)
+{
+    const struct mapping *m = word < USER_END ? space_find(word) : NULL;
+    return m && m->file && (m->prot & PROT_EXEC) && is_behind_call(word);
+}
+
 /* The two words at a frame pointer. */
 static bool read_frame(uintptr_t frame, bool kernel, uintptr_t words[2])
 {

@@ -89,6 +89,7 @@ int freeze(void)
     wanted = false;
     if (freeze_refused())
         return -EBUSY;
+    space_fork();
     fpu_copy_current(t->fpu);
     fpu_forget(t);
     t->fs_base = fs_base_read();

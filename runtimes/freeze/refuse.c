@@ -3,17 +3,54 @@
  */
 #include "../vfs/descriptors.h"
 #include "freeze.h"
+#include "memory.h"
 #include "report.h"
 #include "thread.h"
 
 enum { FAMILY_INET = 2, FAMILY_INET6 = 10 };
 
-static void tell(const char *kind, int number, const char *name)
+#define SCANNED 2048 /* words of a stack */
+
+/* Code that is in every thread: not whose it is. */
+static bool is_common(const char *path)
+{
+    static const char *const common[] = {"libc.so",   "libpthread", "ld-linux", "libstdc++",
+                                         "libgcc_s.", "libpython",  "python"};
+    const char *name = path;
+
+    for (const char *p = path; *p; p++)
+        if (*p == '/')
+            name = p + 1;
+    for (size_t i = 0; i < sizeof(common) / sizeof(*common); i++)
+        if (strncmp(name, common[i], strlen(common[i])) == 0)
+            return true;
+    return false;
+}
+
+/* The library that a thread is in, by the return addresses on its stack; NULL: Python, or nobody knows. */
+static const char *library_of(const struct thread *t)
+{
+    uintptr_t at = align_up(t->user->rsp, sizeof(uintptr_t)), word;
+
+    for (int i = 0; i < SCANNED; i++, at += sizeof(word)) {
+        const char *module;
+        uint64_t offset;
+        if (get_user(word, (const uintptr_t __user *)at))
+            break;
+        if (report_is_return(word) && report_module(word, &module, &offset) && !is_common(module))
+            return module;
+    }
+    return NULL;
+}
+
+static void tell(const char *kind, int number, const char *name, const char *module)
 {
     report_begin("refused");
     report_string("kind", kind, strlen(kind));
     report_number("number", number);
     report_string("name", name, strlen(name));
+    if (module)
+        report_string("module", module, strlen(module));
     report_end();
 }
 
@@ -54,18 +91,18 @@ bool freeze_refused(void)
         const struct thread *t = list_entry(p, struct thread, all);
         if (t == current)
             continue;
-        tell("thread", t->tid, t->name);
+        tell("thread", t->tid, t->name, library_of(t));
         refused = true;
     }
     for (int fd = fd_next(0); fd >= 0; fd = fd_next(fd + 1)) {
         char peer[48];
         if (!connected_to(fd_peek(fd), peer, sizeof(peer)))
             continue;
-        tell("socket", fd, peer);
+        tell("socket", fd, peer, NULL);
         refused = true;
     }
     if (itimer_armed() || posix_timer_armed()) {
-        tell("timer", 0, itimer_armed() ? "setitimer" : "timer_settime");
+        tell("timer", 0, itimer_armed() ? "setitimer" : "timer_settime", NULL);
         refused = true;
     }
     return refused;

@@ -108,6 +108,8 @@ void space_tell_shortage(void);
 void space_tell_refused(void);
 /* The file lost these pages (truncate, hole): mappings of them fault anew. */
 void space_drop_file_pages(struct file *any_of_node, uint64_t first_page, uint64_t last_page);
+/* The program goes on as the child of a fork: what it does not inherit is gone. */
+void space_fork(void);
 /* The program's break, set up by exec. */
 void space_set_brk(uintptr_t start);
 void space_brk_range(uintptr_t *start, uintptr_t *end);

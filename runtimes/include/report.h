@@ -23,6 +23,8 @@ void report_flush(void);
 void report_frames(uintptr_t ip, uintptr_t frame);
 /* Module (path of the mapped file) and offset for a user address, for the members "module" and "offset". */
 bool report_module(uintptr_t ip, const char **module, uint64_t *offset);
+/* Does a word of a stack look like a return address: into a file's code, right behind a call instruction? */
+bool report_is_return(uintptr_t word);
 
 /* A system call without a handler: counted, told at the end. (syscalls/missing.c) */
 void missing_call(unsigned long number, uintptr_t ip);

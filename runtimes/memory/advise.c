@@ -1,6 +1,9 @@
 /* memory/advise.c - madvise(2), msync(2), mincore(2), and the calls that lock or bind memory.
  *
  * All memory of a guest stays in memory and is on one node: locking and binding succeed and change nothing.
+ *
+ * What a fork's child is not to inherit matters for the one fork that there is, the freeze: libraries keep
+ * the state of their random numbers in memory that is wiped then (BoringSSL, AWS-LC).
  */
 #include "file.h"
 #include "space.h"
@@ -23,6 +26,31 @@ static int read_in(uintptr_t start, uintptr_t end, const struct mapping *m)
 static int write_in(uintptr_t start, uintptr_t end, const struct mapping *m)
 {
     return m->prot & PROT_WRITE ? space_populate(start, end, FAULT_WRITE) : -EINVAL;
+}
+
+/* Linux wipes private anonymous memory alone. */
+static int wipe_on_fork(uintptr_t start, uintptr_t end, const struct mapping *m)
+{
+    return m->file || m->flags & MAP_SHARED ? -EINVAL
+                                            : space_inherit(start, end, MAPPING_WIPED, MAPPING_WIPED);
+}
+
+static int keep_on_fork(uintptr_t start, uintptr_t end, const struct mapping *m)
+{
+    (void)m;
+    return space_inherit(start, end, MAPPING_WIPED, 0);
+}
+
+static int dont_fork(uintptr_t start, uintptr_t end, const struct mapping *m)
+{
+    (void)m;
+    return space_inherit(start, end, MAPPING_NOT_FORKED, MAPPING_NOT_FORKED);
+}
+
+static int do_fork(uintptr_t start, uintptr_t end, const struct mapping *m)
+{
+    (void)m;
+    return space_inherit(start, end, MAPPING_NOT_FORKED, 0);
 }
 
 /* Calls f (if not NULL) for every mapped part of the range; -ENOMEM if there are holes. */
@@ -60,20 +88,24 @@ SYSCALL(madvise, uintptr_t start, size_t length, int advice)
         return for_range(start, length, read_in);
     case MADV_POPULATE_WRITE:
         return for_range(start, length, write_in);
+    case MADV_WIPEONFORK:
+        return for_range(start, length, wipe_on_fork);
+    case MADV_KEEPONFORK:
+        return for_range(start, length, keep_on_fork);
+    case MADV_DONTFORK:
+        return for_range(start, length, dont_fork);
+    case MADV_DOFORK:
+        return for_range(start, length, do_fork);
     case MADV_NORMAL:
     case MADV_RANDOM:
     case MADV_SEQUENTIAL:
     case MADV_WILLNEED:
-    case MADV_DONTFORK:
-    case MADV_DOFORK:
     case MADV_MERGEABLE:
     case MADV_UNMERGEABLE:
     case MADV_HUGEPAGE:
     case MADV_NOHUGEPAGE:
     case MADV_DONTDUMP:
     case MADV_DODUMP:
-    case MADV_WIPEONFORK:
-    case MADV_KEEPONFORK:
     case MADV_COLD:
     case MADV_PAGEOUT:
         return for_range(start, length, NULL);

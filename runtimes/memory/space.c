@@ -480,6 +480,32 @@ int space_protect(uintptr_t start, size_t length, int prot)
     return 0;
 }
 
+int space_inherit(uintptr_t start, uintptr_t end, int bits, int value)
+{
+    int error = space_split(start);
+
+    if (!error)
+        error = space_split(end);
+    if (error)
+        return error;
+    struct mapping *m = space_at(space_index(start));
+    m->flags = (m->flags & ~bits) | value;
+    space_merge(start, end);
+    return 0;
+}
+
+void space_fork(void)
+{
+    for (const struct mapping *m = space_next(0); m;) {
+        uintptr_t start = m->start, end = m->end;
+        if (m->flags & MAPPING_NOT_FORKED)
+            (void)space_unmap(start, end - start); /* nothing to split: it cannot fail */
+        else if (m->flags & MAPPING_WIPED)
+            space_zap(start, end, true);
+        m = space_next(end);
+    }
+}
+
 int space_extend(uintptr_t end, size_t more)
 {
     struct mapping *m = space_at(space_index(end - 1));

@@ -26,6 +26,12 @@ int space_move(uintptr_t from, size_t old, uintptr_t to, size_t length, bool kee
 /* Makes the mapping that ends at `end` longer; what follows is free. 0 or -ENOMEM. */
 int space_extend(uintptr_t end, size_t more);
 
+/* What a fork's child does not get of a mapping, in its `flags` beside MAP_*. */
+#define MAPPING_WIPED      (1 << 29) /* its content */
+#define MAPPING_NOT_FORKED (1 << 30) /* the mapping */
+/* Of [start, end), a part of one mapping, those `bits` become `value`. 0 or -ENOMEM. */
+int space_inherit(uintptr_t start, uintptr_t end, int bits, int value);
+
 /* Lets go of the pages in [start, end), a part of one mapping. `own_too` false: private copies stay. */
 void space_zap(uintptr_t start, uintptr_t end, bool own_too);
 /* Makes [start, end) present, as far as permissions and memory go: MAP_POPULATE, mlock. 0 or -errno. */

@@ -4,7 +4,6 @@
  * on the stack are searched for what looks like return addresses: into executable memory, right behind a call
  * instruction. Some of them are stale, but the list holds the true chain.
  */
-#include <linux/mman.h>
 #include "signals.h"
 #include "memory.h"
 #include "report.h"
@@ -12,29 +11,6 @@
 #define SCANNED 2048 /* words of the stack */
 #define GUESSES 24
 #define LINE    192
-
-static bool is_code(uintptr_t address)
-{
-    const struct mapping *m = address < USER_END ? space_find(address) : NULL;
-    return m && address >= m->start && m->prot & PROT_EXEC && m->file;
-}
-
-/* E8 rel32, and FF /2 in its short forms (SDM volume 2, CALL). */
-static bool behind_call(uintptr_t address)
-{
-    uint8_t before[7];
-    if (address < sizeof(before) ||
-        copy_in(before, (const void __user *)(address - sizeof(before)), sizeof(before)))
-        return false;
-    if (before[2] == 0xe8)
-        return true;
-    for (size_t length = 2; length <= sizeof(before); length++) {
-        const uint8_t *at = before + sizeof(before) - length;
-        if (at[0] == 0xff && (at[1] >> 3 & 7) == 2)
-            return true;
-    }
-    return false;
-}
 
 static void say(const char *text)
 {
@@ -66,7 +42,7 @@ static void scan(uintptr_t sp, bool console)
         uint64_t offset;
         if (get_user(word, (const uintptr_t __user *)sp))
             break;
-        if (!is_code(word) || !behind_call(word) || !report_module(word, &module, &offset))
+        if (!report_is_return(word) || !report_module(word, &module, &offset))
             continue;
         if (console)
             say_address(word);

@@ -25,6 +25,7 @@ from unikit.vm import frozen, machine, shared
 
 HERE = Path(__file__).resolve().parent / "frozen"
 BOOTS = 5
+QEMU_CARD = 0x525400123456  # the hardware address of QEMU's first network card
 
 
 def build(name: str, **options: Any) -> images.Image:
@@ -50,6 +51,8 @@ def test_the_program_goes_on_as_the_child_of_a_fork() -> None:
     assert now["environment"] == {"BAKED": "set by the program", **environment}
     assert before["host"] == "state" and now["host"] == "h"
     assert before["hash"] == now["hash"]
+    seed = b"seed".hex()
+    assert before["wiped"] == [seed, seed, 1] and now["wiped"] == ["00000000", seed, 0], "as a fork's child has it"
     arguments, variables = now["started with"]
     assert arguments.endswith("\0a b\0ä\0") and before["started with"][0] == arguments.removesuffix("a b\0ä\0")
     assert variables.endswith("\0NAME=one\ntwo\0GIVEN=\0")
@@ -70,6 +73,7 @@ def test_no_two_boots_have_the_same_random_numbers() -> None:
     for kind in boots[0]["now"]["random"]:
         values = [boot["now"]["random"][kind] for boot in boots]
         assert len({boots[0]["before"]["random"][kind], *values}) == BOOTS + 1, f"{kind}: {values}"
+    assert len({boot["sequence"] for boot in boots}) > 1 and {boot["now"]["node"] for boot in boots} == {QEMU_CARD}
 
 
 def test_hooks_run_around_a_freeze_of_the_programs_own() -> None:

@@ -215,12 +215,28 @@ def _renew() -> None:
     modules = sys.modules
     if "numpy.random" in modules:
         modules["numpy.random"].seed()  # the legacy global generator
-    if "uuid" in modules:
-        modules["uuid"].__dict__.update(_node=None, _last_timestamp=None)
+    if "uuid" in modules:  # libuuid keeps its node and clock sequence; Python's own way makes them anew
+        own = {"_node": None, "_last_timestamp": None, "_generate_time_safe": None, "_GETTERS": [_hardware_address]}
+        modules["uuid"].__dict__.update(own)
+    if "_sqlite3" in modules:  # its random() begins anew when a file is opened and the process is another
+        modules["_sqlite3"].connect(os.devnull).close()
     if "multiprocessing.process" in modules:
         modules["multiprocessing.process"].current_process().authkey = os.urandom(32)
     if "platform" in modules:
         modules["platform"].__dict__["_uname_cache"] = None  # holds the host name
+
+
+def _hardware_address() -> int | None:
+    """That of a network interface, for uuid.getnode(); None: there is none."""
+    folder = "/sys/class/net"
+    try:
+        for name in os.listdir(folder):
+            with open(f"{folder}/{name}/address") as file:
+                if address := int(file.read().replace(":", ""), 16):
+                    return address
+    except (OSError, ValueError):
+        pass
+    return None
 
 
 def _refused(error: OSError) -> None:
@@ -243,4 +259,5 @@ def _refused(error: OSError) -> None:
         kind = sys.modules["socket"].socket
         lines += [f"open: {thing!r}" for thing in gc.get_objects() if isinstance(thing, kind) and thing.fileno() >= 0]
     with open(DEVICE, "wb", buffering=0) as device:
-        device.write(os.fsencode("\n".join(lines or [str(error)]))[:4096])
+        # EBUSY: the kernel has told why; this ends what there is to say about it
+        device.write(os.fsencode("\n".join(lines or ["" if error.errno == 16 else str(error)]) or "\n")[:4096])

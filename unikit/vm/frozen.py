@@ -197,11 +197,12 @@ def advice(level: str, modules: Container[str]) -> str | None:
 def _reason(event: dict[str, Any]) -> list[str]:
     """A `refused` event as lines."""
     if event.get("text"):
-        return [f"  {line}" for line in str(event["text"]).splitlines()]
+        return [f"  {line}" for line in str(event["text"]).splitlines() if line]
     kind, number, name = event.get("kind"), event.get("number"), event.get("name")
     match kind:
         case "thread":
-            return [f"thread {number} ({name}) is running"]
+            whose = f", in {event['module']}" if event.get("module") else ""
+            return [f"thread {number} ({name}) is running{whose}"]
         case "socket":
             return [f"file descriptor {number} is connected to {name}"]
         case "timer":

@@ -55,6 +55,9 @@ static void anonymous(void)
     CHECK(mprotect(p + 4 * PAGE, PAGE, PROT_READ | PROT_WRITE) == 0 && p[4 * PAGE] == 7);
     CHECK_ERRNO(mprotect(p + 2 * PAGE, PAGE, PROT_READ), ENOMEM);
     CHECK(madvise(p + 5 * PAGE, PAGE, MADV_DONTNEED) == 0 && p[5 * PAGE] == 0 && p[6 * PAGE] == 7);
+    CHECK(madvise(p + 6 * PAGE, PAGE, MADV_WIPEONFORK) == 0 && p[6 * PAGE] == 7);
+    CHECK(madvise(p + 6 * PAGE, PAGE, MADV_KEEPONFORK) == 0 && p[6 * PAGE] == 7);
+    CHECK_ERRNO(madvise(map(1, PROT_READ, MAP_SHARED), PAGE, MADV_WIPEONFORK), EINVAL);
     CHECK(mmap(p + 2 * PAGE, PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) ==
           p + 2 * PAGE);
     CHECK_ERRNO(mmap(p, PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0), EEXIST);
