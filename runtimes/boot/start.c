@@ -13,13 +13,41 @@ extern char per_boot_start[], per_boot_end[];
 
 struct boot_image boot_image __attribute__((section(".data"))) = {.magic = BOOT_IMAGE_MAGIC};
 
-/* The report channel keeps what it is told until it is open. */
+#define PHASES 12
+
+static struct {
+    const char *name;
+    int64_t ended; /* ns since power-on */
+} phases[PHASES] PER_BOOT;
+static unsigned phase_count PER_BOOT, phases_told PER_BOOT;
+
+static void phases_report(void)
+{
+    for (; phases_told < phase_count; phases_told++) {
+        const char *name = phases[phases_told].name;
+        report_begin("boot");
+        report_string("phase", name, strlen(name));
+        report_number("ns", phases[phases_told].ended);
+        report_end();
+    }
+}
+
+/* Told once there is a report channel: a boot without one makes no text. */
 static void phase_ended(const char *name)
 {
-    report_begin("boot");
-    report_string("phase", name, strlen(name));
-    report_number("ns", (int64_t)(clock_now() - clock_power_on));
-    report_end();
+    assert(phase_count < PHASES);
+    phases[phase_count].name = name;
+    phases[phase_count++].ended = (int64_t)(clock_now() - clock_power_on);
+    if (report_connected())
+        phases_report();
+}
+
+static noreturn void boot_ended(void)
+{
+    phase_ended("exec");
+    report_settle();
+    phases_report();
+    boot_done();
 }
 
 /* `cold`: at power-on, and not when a frozen image resumes. */
@@ -66,8 +94,7 @@ static noreturn void resume(uintptr_t start_info)
         cpu_level_check(); /* only the program needs more than the kernel */
         thaw();            /* the frozen thread is ready */
     }
-    phase_ended("exec");
-    boot_done();
+    boot_ended();
 }
 
 noreturn void start(uintptr_t start_info);
@@ -92,6 +119,5 @@ void start(uintptr_t start_info)
     RUN_LEVEL(network, true);
     RUN_LEVEL(services, true);
     exec(); /* the program's first thread is ready */
-    phase_ended("exec");
-    boot_done();
+    boot_ended();
 }

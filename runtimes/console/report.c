@@ -26,6 +26,7 @@ static char queue[QUEUE];
 static size_t queued PER_BOOT;            /* bytes in the queue */
 static size_t open_at PER_BOOT;           /* where the open event begins */
 static bool open PER_BOOT, lost PER_BOOT; /* an event is being made; it did not fit */
+static bool unheard PER_BOOT;             /* nobody will ever take any */
 static bool sent_part PER_BOOT;           /* its beginning is sent already */
 
 static char kept[KEEP]; /* ring of standard error */
@@ -136,6 +137,8 @@ static void put_escaped(unsigned char c)
 static void put_string(const char *value, size_t length)
 {
     const unsigned char *s = (const unsigned char *)value;
+    if (!open)
+        return;
     put('"');
     while (length) {
         size_t n = utf8(s, length);
@@ -153,6 +156,8 @@ static void put_string(const char *value, size_t length)
 
 static void put_key(const char *key)
 {
+    if (!open)
+        return;
     put(',');
     put_string(key, strlen(key));
     put(':');
@@ -162,6 +167,8 @@ static void put_key(const char *key)
  * it is out. */
 void report_begin(const char *event)
 {
+    if (unheard)
+        return;
     if (open && sent_part)
         put('\n');
     else if (open)
@@ -180,6 +187,8 @@ void report_number(const char *key, int64_t value)
     uint64_t rest = value < 0 ? -(uint64_t)value : (uint64_t)value;
     size_t n = 0;
 
+    if (!open)
+        return;
     put_key(key);
     if (value < 0)
         put('-');
@@ -233,6 +242,8 @@ void report_clock(void)
 bool report_end(void)
 {
     bool told;
+    if (!open)
+        return false;
     put_text("}\n");
     if (lost && !sent_part)
         queued = open_at;
@@ -266,6 +277,13 @@ void report_expect(const struct report_port *new, uint64_t until)
 bool report_connected(void)
 {
     return port != NULL;
+}
+
+void report_settle(void)
+{
+    unheard = !port && !expected;
+    if (unheard)
+        queued = 0;
 }
 
 WEAK void app_port_flush(void) {}

@@ -179,5 +179,15 @@ int kernel_open(const char *path, int flags, unsigned mode, struct file **);
 /* Whole file into a kmalloc'ed, NUL-terminated buffer. */
 int kernel_read_file(const char *path, char **data, size_t *length);
 int kernel_write_file(const char *path, const char *data, size_t length);
+/* A file in memory that says what changes more often than anybody looks: while it is `stale`, opening it
+ * calls `write` first. */
+struct late_file {
+    void (*write)(void);
+    bool stale;
+    struct node *node;
+    struct late_file *next;
+};
+/* From now on, for the file that has this name now. */
+void late_file_add(struct late_file *, const char *path);
 
 #endif

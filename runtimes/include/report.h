@@ -15,6 +15,9 @@ void report_raw(const char *key, const char *json);
 bool report_end(void);
 /* Is anybody listening? Else the caller says it on the console. */
 bool report_connected(void);
+/* The devices are known: if none of them is the report channel, what is to be reported is dropped from now
+ * on. */
+void report_settle(void);
 /* Sends what is queued now, by polling the device: before power-off. */
 void report_flush(void);
 

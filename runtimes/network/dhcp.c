@@ -8,6 +8,7 @@
  * (connect, send) and the first look at the resolver's configuration wait until there is one, at most until a
  * deadline. */
 #include "config.h"
+#include "hosts.h"
 #include "inet.h"
 #include "lwip/dhcp.h"
 #include "lwip/dns.h"
@@ -19,62 +20,6 @@
 static unsigned waiting PER_BOOT; /* interfaces that have no address yet */
 static uint64_t deadline;
 static struct wait_queue configured = {LIST_INIT(configured.waiters)};
-static char *hosts; /* /etc/hosts as the image has it */
-
-/* Does the text have this word? */
-static bool has_word(const char *text, const char *word)
-{
-    size_t n = strlen(word);
-    for (const char *at = text; (at = strchr(at, word[0])); at++) {
-        bool starts = at == text || at[-1] == ' ' || at[-1] == '\t';
-        if (starts && strncmp(at, word, n) == 0 && (!at[n] || strchr(" \t\n", at[n])))
-            return true;
-    }
-    return false;
-}
-
-static char *append(char *to, const char *text)
-{
-    while (*text)
-        *to++ = *text++;
-    return to;
-}
-
-/* The machine's own name leads to its address (hosts(5)), unless the image's file says something else. An
- * address that is not there yet: NULL, or the one of nobody. */
-static void hosts_write(const ip_addr_t *address)
-{
-    const char *name = config_get("hostname");
-    char printed[64] = "127.0.1.1";
-    if (!name)
-        name = "unikit";
-    if (!hosts || has_word(hosts, name))
-        return;
-    if (!ip_addr_isany(address))
-        address_print(printed, sizeof(printed), address);
-    size_t length = strlen(hosts);
-    char *text = kmalloc(length + strlen(printed) + strlen(name) + 4), *end;
-    if (!text)
-        return;
-    end = append(text, hosts);
-    if (length && hosts[length - 1] != '\n')
-        *end++ = '\n';
-    end = append(end, printed);
-    *end++ = ' ';
-    end = append(end, name);
-    *end++ = '\n';
-    kernel_write_file("/etc/hosts", text, (size_t)(end - text));
-    kfree(text);
-}
-
-/* Not with the first address: a frozen image has the file in memory then, and writes over it. */
-INIT(network)
-{
-    size_t length;
-    if (kernel_read_file("/etc/hosts", &hosts, &length) != 0)
-        hosts = kstrdup("127.0.0.1 localhost\n::1 localhost\n");
-    hosts_write(NULL);
-}
 
 /* The image's /etc/resolv.conf leads here, unless the application brought its own (resolv.conf(5)). Whoever
  * looks before the network has answered waits: a resolver that finds no server would ask this machine. */
@@ -98,7 +43,7 @@ static void done(struct netif *netif)
     const ip_addr_t *address = netif_ip_addr4(netif);
     if (ip_addr_isany(address))
         return;
-    hosts_write(address);
+    hosts_changed(address);
     if (waiting) {
         char printed[64];
         address_print(printed, sizeof(printed), address);
@@ -165,7 +110,7 @@ void dhcp_begin(struct netif *netif)
 {
     const char *ip = config_get("ip");
     if (ip && strcmp(ip, "none") == 0) {
-        hosts_write(NULL);
+        hosts_changed(NULL);
         return;
     }
     netif_set_up(netif);
@@ -177,10 +122,10 @@ void dhcp_begin(struct netif *netif)
                        "The boot configuration's ip=%s is not an address. Write dhcp, none or "
                        "ADDRESS/PREFIX[,GATEWAY[,DNS]], for example ip=10.0.2.15/24,10.0.2.2,10.0.2.3.",
                        ip);
-        hosts_write(netif_ip_addr4(netif));
+        hosts_changed(netif_ip_addr4(netif));
         return;
     }
-    hosts_write(NULL);
+    hosts_changed(NULL);
     waiting++;
     deadline = clock_now() + CONFIGURE_DEADLINE;
     netif_set_status_callback(netif, done);

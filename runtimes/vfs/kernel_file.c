@@ -3,6 +3,7 @@
 
 #include "memory.h"
 #include "node.h"
+#include "tree.h"
 
 int kernel_read_file(const char *path, char **data, size_t *length)
 {
@@ -64,4 +65,24 @@ int kernel_write_file(const char *path, const char *data, size_t length)
     }
     file_put(f);
     return error;
+}
+
+static struct late_file *late_files;
+
+void late_file_add(struct late_file *f, const char *path)
+{
+    if (path_find(path, true, &f->node) != 0)
+        return;
+    f->next = late_files;
+    late_files = f;
+}
+
+void late_file_open(const struct node *n)
+{
+    for (struct late_file *f = late_files; f; f = f->next) {
+        if (f->node == n && f->stale) {
+            f->stale = false; /* first: writing opens it as well */
+            f->write();
+        }
+    }
 }

@@ -316,12 +316,18 @@ static int open_device(struct node *n, struct file *file)
     return -ENXIO;
 }
 
+WEAK void late_file_open(const struct node *n)
+{
+    (void)n;
+}
+
 int tree_open(struct node *n, struct file *file)
 {
     if (tree_of(n)->imaged)
         tree_used(n, true);
     switch (node_type(n)) {
     case NODE_REGULAR:
+        late_file_open(n);
         file->ops = &tree_file_ops;
         return 0;
     case NODE_DIRECTORY:

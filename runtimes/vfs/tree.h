@@ -65,6 +65,8 @@ int tree_symlink(const char *path, const char *target);
 void tree_release(struct node *);
 ssize_t tree_readlink(struct node *, char *to, size_t size);
 int tree_open(struct node *, struct file *);
+/* Called before a file is opened. (vfs/kernel_file.c; else nobody has files that are written late) */
+void late_file_open(const struct node *);
 /* Told what of the image is used, each thing at least the first time. (trace/files.c; else nobody asks) */
 void tree_used(const struct node *, bool opened);
 int tree_lookup(struct node *directory, const char *name, size_t length, struct node **);

@@ -51,9 +51,8 @@ def freeze() -> bool:
         os.close(os.open(DEVICE, os.O_WRONLY | os.O_CLOEXEC))
     except OSError:
         return False  # no image is being made
-    with open(HOW) as file:
-        how, _, modules = file.read().partition("\n")
-    for name in filter(None, modules.split(",")):
+    how, modules = _how()
+    for name in modules:
         try:  # noqa: SIM105 - contextlib may not be there
             __import__(name)
         except Exception:  # it fails when the program does it as well
@@ -71,14 +70,21 @@ def freeze() -> bool:
     return True
 
 
+def _how() -> tuple[str, list[str]]:
+    with open(HOW) as file:
+        how, _, modules = file.read().partition("\n")
+    return how, [name for name in modules.split(",") if name]
+
+
 def _warm(number: int, frame: Any) -> None:
     """The program has served for a while, and now is the time: a signal in the midst of its work."""
     import signal
 
+    signal.signal(number, signal.SIG_IGN)  # before: what is done after the freeze is done in every boot
     try:
         _freeze()
-        signal.signal(number, signal.SIG_DFL)
     except OSError as error:
+        signal.signal(number, _warm)
         _refused(error)  # the signal comes again: connections may be about to close
 
 
