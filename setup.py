@@ -52,6 +52,7 @@ setup(
             "certifi",
             "cffi>=1.15",
             "clang-format==14.0.6",  # another version, another layout
+            "clang-tidy==14.0.6",  # and other complaints
             "cyclonedx-python-lib[json-validation]>=9",
             "django>=5.1",
             "dnslib>=0.9.24",
@@ -73,6 +74,7 @@ setup(
             "types-networkx",
             "uvicorn[standard]>=0.29",
             "waitress>=2.1",
+            "websockets>=15",
         ],
     },
     entry_points={

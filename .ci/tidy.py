@@ -28,6 +28,8 @@ CHECKS = ",".join((
     "-clang-analyzer-unix.Malloc",
     "-clang-analyzer-security.insecureAPI.DeprecatedOrUnsafeBufferHandling", "-clang-analyzer-valist.Uninitialized",
 ))  # fmt: skip
+# The one of the environment, with the headers of the compiler, for it has none of its own.
+TIDY = str(Path(sys.executable).with_name("clang-tidy"))
 # gcc's own, which clang does not know or need.
 OMIT = {"-mgeneral-regs-only", "-fcf-protection=none"}
 
@@ -36,7 +38,7 @@ def main() -> int:
     apart = set(NOT_COMPONENTS) - {"unpack"}
     sources = sorted(f for f in RUNTIMES.rglob("*.c") if f.relative_to(RUNTIMES).parts[0] not in apart)
     flags = [flag for flag in KERNEL_FLAGS if flag not in OMIT]
-    flags += ["-I" + str(RUNTIMES / "include"), "-Wno-unknown-warning-option"]
+    flags += ["-I" + str(RUNTIMES / "include"), "-Wno-unknown-warning-option", "-isystem" + compiler_headers()]
     if (RUNTIMES / "network/include").is_dir():
         flags += ["-I" + str(RUNTIMES / "network/include"), "-isystem", str(upstream.LWIP.find() / "src/include")]
     flags += [f"-isystem{d.package.find() / name}" for d in DECODERS.values() for name in d.includes]
@@ -49,7 +51,7 @@ def main() -> int:
         stamp = cache.entry("tidy", hashlib.sha256(common.encode() + source.read_bytes()).hexdigest())
         if stamp.exists():
             return ""
-        line = ["clang-tidy", "--quiet", f"--checks={CHECKS}", "--warnings-as-errors=*", str(source), "--", *flags]
+        line = [TIDY, "--quiet", f"--checks={CHECKS}", "--warnings-as-errors=*", str(source), "--", *flags]
         done = subprocess.run(line, capture_output=True, text=True, timeout=300)
         if done.returncode == 0:
             stamp.touch()
@@ -63,8 +65,14 @@ def main() -> int:
     return 1 if complaints else 0
 
 
+def compiler_headers() -> str:
+    """The folder of stddef.h."""
+    line = ["gcc", "-print-file-name=include"]
+    return subprocess.run(line, capture_output=True, text=True, check=True).stdout.strip()
+
+
 def version() -> str:
-    return subprocess.run(["clang-tidy", "--version"], capture_output=True, text=True, check=True).stdout
+    return subprocess.run([TIDY, "--version"], capture_output=True, text=True, check=True).stdout
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ def web() -> Subject:
 
 @pytest.fixture(scope="module")
 def tab() -> Iterator[browser.Page]:
-    with browser.chromium() as found:
+    with browser.start() as found:
         yield found
 
 

@@ -1,34 +1,32 @@
-"""A headless Chromium under a test's control: the DevTools protocol over a pair of pipes (JSON messages that end with a
-zero byte on the file descriptors 3 and 4; `--remote-debugging-pipe`)."""
+"""A headless browser under a test's control, by the DevTools protocol (JSON messages)."""
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
-import select
-import signal
-import subprocess
-import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
+
+from tests.browser import chromium, webengine
 
 DEADLINE = 120  # seconds for one answer: a cold start on a busy machine takes long
-FLAGS = (
-    "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run", "--hide-scrollbars",
-    "--disable-background-networking", "--disable-component-update", "--disable-extensions", "--remote-debugging-pipe",
-)  # fmt: skip
+
+
+class Wire(Protocol):
+    """How messages get to the browser and back."""
+
+    def send(self, message: str) -> None: ...
+    def receive(self, seconds: float) -> str:
+        """The next message, at most `seconds` from now."""
 
 
 class Page:
     """One tab. `complaints` are the errors of its console so far, `requests` the addresses that it asked for."""
 
-    def __init__(self, out: int, back: int) -> None:
-        self._out, self._back = out, back
-        self._buffer = b""
+    def __init__(self, wire: Wire) -> None:
+        self._wire = wire
         self._number = 0
         self._session = ""
         self.complaints: list[str] = []
@@ -45,7 +43,7 @@ class Page:
             found: list[dict[str, Any]] = self.call("Target.getTargets")["targetInfos"]
             if any(target["type"] == "page" for target in found):
                 return found
-            assert time.monotonic() < limit, "Chromium opens no page"
+            assert time.monotonic() < limit, "the browser opens no page"
             self.call("Target.createTarget", url="about:blank")
 
     def call(self, method: str, **parameters: Any) -> Any:
@@ -54,25 +52,13 @@ class Page:
         message = {"id": self._number, "method": method, "params": parameters}
         if self._session:
             message["sessionId"] = self._session
-        os.write(self._out, json.dumps(message).encode() + b"\0")
+        self._wire.send(json.dumps(message))
         while True:
-            answer = self._next()
+            answer = json.loads(self._wire.receive(DEADLINE))
             if answer.get("id") == self._number:
                 assert "error" not in answer, f"{method}: {answer['error']}"
                 return answer["result"]
             self._note(answer)
-
-    def _next(self) -> dict[str, Any]:
-        limit = time.monotonic() + DEADLINE
-        while b"\0" not in self._buffer:
-            ready, _, _ = select.select([self._back], [], [], max(0.0, limit - time.monotonic()))
-            assert ready, "Chromium does not answer"
-            piece = os.read(self._back, 1 << 20)
-            assert piece, "Chromium has ended"
-            self._buffer += piece
-        text, _, self._buffer = self._buffer.partition(b"\0")
-        found: dict[str, Any] = json.loads(text)
-        return found
 
     def _note(self, event: dict[str, Any]) -> None:
         values = event.get("params", {})
@@ -125,38 +111,10 @@ class Page:
 
 
 @contextmanager
-def chromium() -> Iterator[Page]:
-    """A browser of its own, ended afterwards with everything it started."""
-    to_read, to_write, from_read, from_write = (_high(end) for end in (*os.pipe(), *os.pipe()))
-
-    def place() -> None:
-        os.dup2(to_read, 3)
-        os.dup2(from_write, 4)
-
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
-        browser = subprocess.Popen(
-            ["chromium", *FLAGS, f"--user-data-dir={profile}", "about:blank"], pass_fds=(3, 4), preexec_fn=place,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
-            env={**os.environ, "HOME": profile},
-        )  # fmt: skip
-        os.close(to_read)
-        os.close(from_write)
-        try:
-            yield Page(to_write, from_read)
-        finally:
-            with suppress(ProcessLookupError):
-                os.killpg(browser.pid, signal.SIGKILL)
-            browser.wait()
-            os.close(to_write)
-            os.close(from_read)
-
-
-def _high(descriptor: int) -> int:
-    """The same file under a number that is not wanted for something else."""
-    high = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, 10)
-    os.close(descriptor)
-    return high
+def start() -> Iterator[Page]:
+    """A browser of its own, ended afterwards with everything it started: Chromium, else Qt's web engine."""
+    with chromium.start() if chromium.there() else webengine.start() as wire:
+        yield Page(wire)
 
 
 def address(path: Path) -> str:
