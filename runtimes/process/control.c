@@ -89,8 +89,7 @@ SYSCALL(prctl, int option, uintptr_t a, uintptr_t b, uintptr_t c, uintptr_t d)
         return 0;
     case PR_GET_TID_ADDRESS:
         return put_user((uintptr_t __user *)a, current->clear_tid);
-    case PR_SET_VMA: /* names for anonymous memory: a Linux without CONFIG_ANON_VMA_NAME says the same */
-    default:
+    default: /* PR_SET_VMA too, names for anonymous memory: as a Linux without CONFIG_ANON_VMA_NAME */
         return -EINVAL;
     }
 }

@@ -2,6 +2,8 @@
 #ifndef UNIKIT_SIGNALS_H
 #define UNIKIT_SIGNALS_H
 
+#include <stddef.h> /* before asm/signal.h, which in older kernel headers relies on it */
+
 #include <asm/siginfo.h>
 #include <asm/signal.h>
 
