@@ -17,7 +17,7 @@ from unikit.errors import ExitCode, UserError
 from unikit.image import image, pack
 from unikit.image.pack import PAGE, Segment, up
 from unikit.kernel import link, select
-from unikit.kernel.compiler import libgcc, require, tool
+from unikit.kernel.compiler import libgcc, linker, require
 from unikit.kernel.component import Component, read
 from unikit.kernel.runtime import Runtime
 
@@ -89,9 +89,7 @@ def _link(
     with tempfile.TemporaryDirectory() as work:
         layout, out, listing = (Path(work, f"unpack.{end}") for end in ("ld", "elf", "map"))
         layout.write_text(_script(base, package, size, low))
-        line = [tool("ld"), "-nostdlib", "-static", "--gc-sections", "--build-id=none", "--strip-all"]
-        line += ["--no-warn-rwx-segments"]
-        line += ["-z", f"max-page-size={ALIGNED}", "-z", "noexecstack", "--fatal-warnings", "-T", str(layout)]
+        line = [*linker(), "--build-id=none", "--strip-all", "-z", f"max-page-size={ALIGNED}", "-T", str(layout)]
         line += [*(str(c.path) for c in components), libgcc(), "-Map", str(listing), "-o", str(out)]
         done = subprocess.run(line, capture_output=True, text=True, timeout=120, check=False)
         if done.returncode:

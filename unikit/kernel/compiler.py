@@ -95,6 +95,16 @@ def version() -> str:
 
 
 @functools.cache
+def linker() -> tuple[str, ...]:
+    """The linker's command for a program that stands alone. Segments that can be written and executed are meant: page
+    tables protect what they hold. binutils before 2.39 has neither the warning of them nor the option against it."""
+    command, quiet = tool("ld"), "--no-warn-rwx-segments"
+    done = subprocess.run([command, "--help"], capture_output=True, text=True, timeout=30, check=False)
+    line = (command, "-nostdlib", "-static", "--gc-sections", "-z", "noexecstack", "--fatal-warnings")
+    return (*line, quiet) if quiet in done.stdout else line
+
+
+@functools.cache
 def libgcc() -> str:
     """The path of the compiler's own library."""
     line = [tool("gcc"), "-print-libgcc-file-name"]

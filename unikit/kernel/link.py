@@ -27,7 +27,7 @@ from elftools.elf.sections import NoteSection
 from unikit import cache, paths
 from unikit.errors import ExitCode, UserError
 from unikit.kernel import select
-from unikit.kernel.compiler import libgcc, require, tool, version
+from unikit.kernel.compiler import libgcc, linker, require, tool, version
 from unikit.kernel.component import Component, read
 from unikit.kernel.runtime import Runtime
 
@@ -118,8 +118,7 @@ def join(plan: Plan) -> Kernel:
         with tempfile.TemporaryDirectory(dir=path.parent) as work:
             layout, out, small = (Path(work, f"kernel.{end}") for end in ("ld", "elf", "stripped.elf"))
             layout.write_text(script)
-            line = [tool("ld"), "-nostdlib", "-static", "--gc-sections", "--build-id=sha1", "--no-warn-rwx-segments"]
-            line += ["-z", "max-page-size=4096", "-z", "noexecstack", "--fatal-warnings"]
+            line = [*linker(), "--build-id=sha1", "-z", "max-page-size=4096"]
             line += ["-T", str(layout), *objects, libgcc(), "-Map", str(Path(work, "map")), "-o", str(out)]
             done = subprocess.run(line, capture_output=True, text=True, timeout=120, check=False)
             if done.returncode:
