@@ -64,7 +64,8 @@ BEFORE = look()
 
 def main():
     with open("/tmp/kept") as kept, open("/dev/unikit/report", "w") as report:
-        said = {"before": BEFORE, "now": look(), "sequence": uuid.uuid1().clock_seq, "rings": RINGS, "kept": kept.read(), "clock": time.time()}
+        said = {"before": BEFORE, "now": look(), "rings": RINGS, "kept": kept.read(), "clock": time.time()}
+        said["sequence"] = uuid.uuid1().clock_seq
         report.write(json.dumps(said))
 
 
