@@ -82,6 +82,12 @@ def test_hooks_run_around_a_freeze_of_the_programs_own() -> None:
     assert result.words == ["True True before 2, before 1, after 1, after 2"]
 
 
+def test_a_hook_that_fails_in_a_boot_is_the_programs_error() -> None:
+    result = run(build("hook_fails"))
+    assert result.status == 1, result.console
+    assert result.log.stderr.rstrip().endswith("ConnectionRefusedError: no database") and "DEVICE" not in result.console
+
+
 def test_the_same_program_runs_cold() -> None:
     result = run(images.build(HERE / "hooks.py"))
     assert result.status == 0, result.console
@@ -168,7 +174,7 @@ PYTHON = f"{shlex.quote(sys.executable)} -c "
 ASK = "import os, urllib.request; [urllib.request.urlopen(os.environ['UNIKIT_URL']).read() for _ in range(10)]"
 TALK = (
     "import os, socket; s = socket.create_connection((os.environ['UNIKIT_HOST'], int(os.environ['UNIKIT_PORT'])));"
-    "[(s.sendall(b'line\\n'), s.recv(100)) for _ in range(10)]"
+    "[(s.sendall(line), s.recv(100)) for line in [b'line\\n', b'thread\\n'] * 5]"
 )
 
 
@@ -194,6 +200,12 @@ def test_a_warming_command_that_fails_is_told() -> None:
     with pytest.raises(UserError, match="ended with status 3") as caught:
         build("service", warm="echo to the user; exit 3")
     assert caught.value.code == ExitCode.FREEZE and caught.value.details == ("to the user",)
+
+
+def test_a_warm_program_that_does_not_listen_is_told() -> None:
+    with pytest.raises(UserError, match="ended with status 3 and did not listen on a port") as caught:
+        build("quiet", warm="true")
+    assert caught.value.code == ExitCode.FREEZE and "nothing to serve" in caught.value.details
 
 
 def test_guests_of_one_image_share_its_memory_and_nothing_else() -> None:

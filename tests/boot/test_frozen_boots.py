@@ -78,6 +78,12 @@ def test_a_freeze_inside_a_coroutine() -> None:
     assert result.words == ["True [0, 1, 2]"]
 
 
+def test_threads_that_wait_for_work_are_not_missed() -> None:
+    result = run(build("pools"))
+    assert result.status == 0, result.console
+    assert result.words == ["[[0, 1, 2], [0, 1, 2]] 4"]
+
+
 @pytest.mark.parametrize(
     ("name", "reason", "detail"),
     [

@@ -11,6 +11,7 @@ Outside a `unikit build --freeze` all of it does nothing: the functions are regi
 
 from __future__ import annotations
 
+import _signal  # type: ignore[import-not-found] # in every interpreter; `signal` may be left out
 import os
 import sys
 from collections.abc import Callable
@@ -21,6 +22,7 @@ Hook = TypeVar("Hook", bound=Callable[[], Any])
 DEVICE = "/dev/unikit/freeze"  # says this boot's environment, arguments and kind of console
 HOW = "/proc/unikit/freeze"  # `1`, `warm` or `watch`, and modules to import before, with commas
 WARM_SIGNAL = 64  # the last of the real-time signals: freeze now, or tell what was imported
+PATIENCE = 1.0  # seconds that a thread may take to end
 REFUSED = 75  # EX_TEMPFAIL: the build says why
 
 _before: list[Callable[[], Any]] = []
@@ -58,15 +60,15 @@ def freeze() -> bool:
         except Exception:  # it fails when the program does it as well
             pass
     if how == "warm":
-        import signal
-
-        signal.signal(WARM_SIGNAL, _warm)
+        _signal.signal(WARM_SIGNAL, _warm)
         return False
+    _prepare()
     try:
-        _freeze()
+        told = _freeze()
     except OSError as error:
         _refused(error)
         os._exit(REFUSED)
+    _thaw(*told)
     return True
 
 
@@ -78,37 +80,46 @@ def _how() -> tuple[str, list[str]]:
 
 def _warm(number: int, frame: Any) -> None:
     """The program has served for a while, and now is the time: a signal in the midst of its work."""
-    import signal
-
-    signal.signal(number, signal.SIG_IGN)  # before: what is done after the freeze is done in every boot
+    _signal.signal(number, _signal.SIG_IGN)  # before: what is done after the freeze is done in every boot
+    _prepare()
     try:
-        _freeze()
+        told = _freeze()
     except OSError as error:
-        signal.signal(number, _warm)
+        _signal.signal(number, _warm)
         _refused(error)  # the signal comes again: connections may be about to close
+    else:
+        _thaw(*told)
 
 
-def _freeze() -> None:
-    """Raises OSError if the memory cannot be frozen as it is."""
+def _prepare() -> None:
+    """What the program wants to be done before, and what is easier for a program that is at work."""
+    while _before:
+        _before.pop()()
+    import gc
+
+    gc.collect()
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:
+            stream.flush()
+
+
+def _freeze() -> tuple[bytes, bytes]:
+    """What the kernel tells before and after the freeze. Raises OSError if the memory cannot be frozen as it is."""
     global _frozen
+    import gc
+
+    again = _end_idle(gc.get_objects())
     device = os.open(DEVICE, os.O_RDWR | os.O_CLOEXEC)
     try:
         before = _told(device)
-        while _before:
-            _before.pop()()
-        import gc
-
-        gc.collect()
-        for stream in (sys.stdout, sys.stderr):
-            if stream is not None:
-                stream.flush()
         os.write(device, b"freeze")
         _fork()
-        now = _told(device)
+        _frozen = True
+        return before, _told(device)
     finally:
         os.close(device)
-    _frozen = True
-    _thaw(before, now)
+        for pool, number in again:
+            pool.set_thread_count(number)
 
 
 def _fork() -> None:
@@ -118,20 +129,79 @@ def _fork() -> None:
     if events is None or loop is None:
         os.fork()
         return
-    import signal
-
-    wakeup = signal.set_wakeup_fd(-1) if _in_main_thread() else None
+    wakeup = _signal.set_wakeup_fd(-1) if _in_main_thread() else None
     try:
         os.fork()
     finally:
         if wakeup is not None:
-            signal.set_wakeup_fd(wakeup)
+            _signal.set_wakeup_fd(wakeup)
         events._set_running_loop(loop)
 
 
 def _in_main_thread() -> bool:
     threading = sys.modules.get("threading")
     return threading is None or threading.current_thread() is threading.main_thread()
+
+
+def _end_idle(objects: list[Any]) -> list[tuple[Any, int]]:
+    """Threads of pools that wait for work end. A pool starts others when there is work; those that do not are returned,
+    with the number of threads that they had."""
+    threading = sys.modules.get("threading")
+    again: list[tuple[Any, int]] = []
+    asked: list[Any] = []
+    if threading is None or threading.active_count() < 2:
+        return again
+    pools = sys.modules.get("concurrent.futures.thread")
+    workers = sys.modules.get("anyio._backends._asyncio")
+    dispatchers = sys.modules.get("waitress.task")
+    for thing in objects:
+        kind = type(thing)  # `isinstance` would ask proxies what they stand for
+        if pools and issubclass(kind, pools.ThreadPoolExecutor):
+            _end_workers(thing)
+        elif workers and kind is workers.WorkerThread and thing in thing.idle_workers:
+            thing.stop()
+            asked.append(thing)
+        elif dispatchers and kind is dispatchers.ThreadedTaskDispatcher and thing.threads:
+            if thing.active_count or thing.queue or not thing.lock.acquire(timeout=PATIENCE):
+                continue
+            thing.lock.release()
+            asked += [t for t in threading.enumerate() if getattr(t, "_target", None) == thing.handler_thread]
+            again.append((thing, len(thing.threads)))
+            thing.set_thread_count(0)
+    for thread in asked:
+        thread.join(PATIENCE)
+    _wait_for_ends(threading)
+    return again
+
+
+def _end_workers(pool: Any) -> None:
+    """The threads of a ThreadPoolExecutor, if all of them wait; it is as before its first work then."""
+    semaphore, threads = pool._idle_semaphore, list(pool._threads)
+    if pool._shutdown or not threads or semaphore._value < len(threads) or pool._work_queue.qsize():
+        return
+    if not pool._shutdown_lock.acquire(timeout=PATIENCE):
+        return
+    try:
+        pool._shutdown = True
+        pool._work_queue.put(None)  # each hands it on to the next
+        for thread in threads:
+            thread.join(PATIENCE)
+        pool._shutdown = False
+        while pool._work_queue.qsize():
+            pool._work_queue.get_nowait()
+        pool._threads = {thread for thread in threads if thread.is_alive()}
+        pool._idle_semaphore = type(semaphore)(len(pool._threads))
+    finally:
+        pool._shutdown_lock.release()
+
+
+def _wait_for_ends(threading: Any) -> None:
+    """Threads that ended for Python take a moment more to be gone."""
+    import time
+
+    end = time.monotonic() + PATIENCE
+    while len(os.listdir("/proc/self/task")) > threading.active_count() and time.monotonic() < end:
+        time.sleep(0.001)
 
 
 class _Boot:
@@ -199,8 +269,6 @@ def _adapt(before: _Boot, now: _Boot) -> None:
 def _watch() -> None:
     """When asked, tell the build which modules were imported after the freeze. Not the program's own: what these do is
     for each boot."""
-    import signal
-
     known, folder = set(sys.modules), sys.path[0]
 
     def tell(number: int, frame: Any) -> None:
@@ -213,7 +281,7 @@ def _watch() -> None:
         with open(DEVICE, "wb", buffering=0) as device:
             device.write(f"import {','.join(found)}".encode()[:16384])
 
-    signal.signal(WARM_SIGNAL, tell)
+    _signal.signal(WARM_SIGNAL, tell)
 
 
 def _renew() -> None:
@@ -263,7 +331,8 @@ def _refused(error: OSError) -> None:
         import gc
 
         kind = sys.modules["socket"].socket
-        lines += [f"open: {thing!r}" for thing in gc.get_objects() if isinstance(thing, kind) and thing.fileno() >= 0]
+        sockets = [thing for thing in gc.get_objects() if issubclass(type(thing), kind)]
+        lines += [f"open: {thing!r}" for thing in sockets if thing.fileno() >= 0]
     with open(DEVICE, "wb", buffering=0) as device:
         # EBUSY: the kernel has told why; this ends what there is to say about it
         device.write(os.fsencode("\n".join(lines or ["" if error.errno == 16 else str(error)]) or "\n")[:4096])

@@ -178,10 +178,10 @@ def _run(
         if warming:
             warming.close()
     if warming and warming.error:
-        raise warming.error
+        raise warming.failure(said.decode(errors="replace"))
     if found and ended.qemu_status == 1 and not reasons:
         return found[0]
-    raise failure(ended, reasons, said.decode(errors="replace"), level)
+    raise failure(ended, reasons, said.decode(errors="replace"), level, warming)
 
 
 def advice(level: str, modules: Container[str]) -> str | None:
@@ -210,12 +210,18 @@ def _reason(event: dict[str, Any]) -> list[str]:
     return [f"{kind} {name} {number}"]
 
 
-def failure(ended: Ended, reasons: list[str], console: str, level: str) -> UserError:
+def failure(ended: Ended, reasons: list[str], console: str, level: str, warming: Warming | None = None) -> UserError:
     """Why a guest was not frozen: what its kernel refused (`reasons`), or how else it ended."""
     hint = (
         'Open connections and start threads below `if __name__ == "__main__"`, in a function registered with '
         "@unikit.after_thaw, or say unikit.freeze() before that. docs/freeze.md has more."
     )
+    if warming:
+        hint = (
+            f"Connections must be closed, and threads ended or idle in a pool, {warming.patience:.0f} s after the "
+            "command of --warm; functions registered with @unikit.before_freeze and @unikit.after_thaw can stop others "
+            "and start them again. docs/freeze.md has more."
+        )
     said = tuple(console.splitlines()[-20:])
     log = ended.log
     if reasons:
@@ -231,11 +237,20 @@ def failure(ended: Ended, reasons: list[str], console: str, level: str) -> UserE
             hint=f"Freeze it for a later one, as it runs on no other anyway: --cpu-level {higher}.",
             details=said,
         )
+    if warming and not warming.thread and (log.status is not None or ended.late):
+        how = f"ended with status {log.status}" if log.status is not None else f"ran for {DEADLINE:g} s"
+        return UserError(
+            f"The application {how} and did not listen on a port, so the command of --warm had nothing to drive.",
+            code=ExitCode.FREEZE,
+            hint="--warm is for services; without it, the image is frozen after the application's imports.",
+            details=said,
+        )
     if log.status is not None:
         return UserError(
             f"The application ended with status {log.status} before it was frozen.",
             code=ExitCode.FREEZE,
-            hint="While an image is frozen there is no network, and the arguments are empty.",
+            hint="While an image is frozen "
+            + ("the arguments are empty." if warming else "there is no network, and the arguments are empty."),
             details=said,
         )
     if ended.late:

@@ -8,6 +8,7 @@ import os
 import socket
 import subprocess
 import threading
+import time
 from collections.abc import Callable
 
 from unikit.errors import ExitCode, UserError
@@ -15,8 +16,8 @@ from unikit.vm import ports
 from unikit.vm.machine import Forward
 
 MONITOR = "monitor"
-ATTEMPTS = 100  # that many times it may be refused, because connections are about to close
-PAUSE = 0.1  # seconds between them
+PATIENCE = 10.0  # seconds in which it may be refused, because connections are about to close
+PAUSE = 0.1  # seconds between attempts
 SIGNAL = 64  # tells the application to freeze now (target/freeze.py)
 
 
@@ -33,7 +34,8 @@ class Warming:
         self.error: UserError | None = None
         self.thread: threading.Thread | None = None
         self.ended = threading.Event()
-        self.attempts = 0
+        self.patience = PATIENCE
+        self.end: float | None = None  # of its patience, once it was refused
 
     @property
     def options(self) -> tuple[str, ...]:
@@ -49,12 +51,21 @@ class Warming:
 
     def refused(self) -> bool:
         """It could not be frozen: whether it is asked again."""
-        self.attempts += 1
-        if self.attempts >= ATTEMPTS:
+        if self.end is None:
+            self.end = time.monotonic() + self.patience
+        if time.monotonic() >= self.end:
             self.signal(0)
             return False
         threading.Timer(PAUSE, self.signal, (SIGNAL,)).start()
         return True
+
+    def failure(self, console: str) -> UserError:
+        """What went wrong with the command, with the last lines of the application."""
+        assert self.error is not None
+        said = console.splitlines()[-20:]
+        more = ("the application said:", *(f"  {line}" for line in said)) if said else ()
+        error = self.error
+        return UserError(error.message, code=error.code, hint=error.hint, details=(*error.details, *more))
 
     def close(self) -> None:
         self.ended.set()
@@ -89,11 +100,15 @@ class Warming:
             )  # fmt: skip
         except subprocess.TimeoutExpired as error:
             raise UserError(
-                f"The command of --warm was not done after {self.deadline:g} s.", code=ExitCode.DEADLINE
+                f"The command of --warm was not done after {self.deadline:g} s.",
+                code=ExitCode.DEADLINE,
+                hint="It is to end by itself: give its requests a limit (curl --max-time 10).",
+                details=tuple((error.stdout or b"").decode(errors="replace").splitlines()[-20:]),
             ) from error
         if done.returncode:
+            how = f"with status {done.returncode}" if done.returncode > 0 else f"by signal {-done.returncode}"
             raise UserError(
-                f"The command of --warm ended with status {done.returncode}.",
+                f"The command of --warm ended {how}.",
                 code=ExitCode.FREEZE,
                 hint="It runs in a shell on this machine; $UNIKIT_URL leads to the application.",
                 details=tuple(done.stdout.decode(errors="replace").splitlines()[-20:]),
