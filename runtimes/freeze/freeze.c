@@ -89,6 +89,7 @@ int freeze(void)
     wanted = false;
     if (freeze_refused())
         return -EBUSY;
+    freeze_end_forgotten();
     space_fork();
     fpu_copy_current(t->fpu);
     fpu_forget(t);
@@ -138,8 +139,8 @@ static int open_freeze(struct file *file)
     return config_get("freeze") ? 0 : -ENXIO;
 }
 
-/* "freeze": the next fork. "import ...": modules that came in after it. Anything else is a reason not to
- * freeze, for the host. */
+/* "freeze": the next fork. "forget ...": freeze_forget(). "import ...": modules that came in after the
+ * freeze. Anything else is a reason not to freeze, for the host. */
 static ssize_t write_freeze(struct file *file, struct io *io, uint64_t *pos)
 {
     static char text[16384];
@@ -150,6 +151,8 @@ static ssize_t write_freeze(struct file *file, struct io *io, uint64_t *pos)
         return n;
     if (n == 6 && memcmp(text, "freeze", 6) == 0) {
         wanted = true;
+    } else if (n > 7 && memcmp(text, "forget ", 7) == 0) {
+        freeze_forget(text + 7, (size_t)n - 7);
     } else {
         report_begin(n >= 7 && memcmp(text, "import ", 7) == 0 ? "imported" : "refused");
         report_string("text", text, (size_t)n);

@@ -43,6 +43,43 @@ static const char *library_of(const struct thread *t)
     return NULL;
 }
 
+static char forgotten[64];
+
+void freeze_forget(const char *part, size_t length)
+{
+    length = min(length, sizeof(forgotten) - 1);
+    memcpy(forgotten, part, length);
+    forgotten[length] = '\0';
+}
+
+/* One that works has work to lose: it is not in a futex. */
+static bool is_forgotten(const struct thread *t)
+{
+    const char *module;
+
+    if (!forgotten[0] || t == current || t->state != THREAD_WAITING || t->user->number != __NR_futex)
+        return false;
+    module = library_of(t);
+    for (const char *at = module; at && *at; at++)
+        if (strncmp(at, forgotten, strlen(forgotten)) == 0)
+            return true;
+    return false;
+}
+
+void freeze_end_forgotten(void)
+{
+    list_for_each (p, &threads_all) {
+        struct thread *t = list_entry(p, struct thread, all);
+        if (!is_forgotten(t))
+            continue;
+        t->ending = true;
+        t->clear_tid = t->robust_list = 0; /* in the child nobody hears of its end */
+        thread_wake(t);
+    }
+    while (threads_count > 1)
+        schedule();
+}
+
 static void tell(const char *kind, int number, const char *name, const char *module)
 {
     report_begin("refused");
@@ -89,7 +126,7 @@ bool freeze_refused(void)
 
     list_for_each (p, &threads_all) {
         const struct thread *t = list_entry(p, struct thread, all);
-        if (t == current)
+        if (t == current || is_forgotten(t))
             continue;
         tell("thread", t->tid, t->name, library_of(t));
         refused = true;

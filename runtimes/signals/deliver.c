@@ -64,6 +64,8 @@ void signal_deliver(struct registers *user, bool system_call)
     bool again = wants_restart(result);
     struct signal_info info;
 
+    if (current->ending)
+        thread_exit(0);
     return_work = false;
     /* The call's own mask was for the wait; it lasts only if a signal ended that. */
     if (s->restore_mask && !again && result != -EINTR) {

@@ -73,7 +73,7 @@ uint64_t signals_deliverable(void)
 
 bool signal_pending(void)
 {
-    return signals_deliverable() != 0;
+    return current->ending || signals_deliverable() != 0;
 }
 
 static bool blocked_somewhere(const struct thread *to, int number)

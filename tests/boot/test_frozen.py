@@ -196,6 +196,14 @@ def test_a_warm_event_loop_goes_on() -> None:
         assert guest.stop() == 7
 
 
+def test_threads_that_wait_for_work_end_before_the_freeze_and_begin_after_it() -> None:
+    with start(build("idle", python=sys.executable, warm=PYTHON + shlex.quote(ASK)), ports=[8080]) as guest:
+        guest.wait_listening(8080)
+        for number in (11, 12):
+            with urllib.request.urlopen(f"http://127.0.0.1:{guest.port(8080)}/", timeout=60) as answer:
+                assert answer.read() == f"({number}, 2) ('127.0.0.1', 80) uvloop".encode()
+
+
 def test_a_warming_command_that_fails_is_told() -> None:
     with pytest.raises(UserError, match="ended with status 3") as caught:
         build("service", warm="echo to the user; exit 3")

@@ -22,6 +22,8 @@ Hook = TypeVar("Hook", bound=Callable[[], Any])
 DEVICE = "/dev/unikit/freeze"  # says this boot's environment, arguments and kind of console
 HOW = "/proc/unikit/freeze"  # `1`, `warm` or `watch`, and modules to import before, with commas
 WARM_SIGNAL = 64  # the last of the real-time signals: freeze now, or tell what was imported
+# Libraries that start their threads again in the child of a fork, and a part of their file's path.
+FORKED = {"uvloop.loop": b"/uvloop/loop."}
 PATIENCE = 1.0  # seconds that a thread may take to end
 REFUSED = 75  # EX_TEMPFAIL: the build says why
 
@@ -112,6 +114,9 @@ def _freeze() -> tuple[bytes, bytes]:
     device = os.open(DEVICE, os.O_RDWR | os.O_CLOEXEC)
     try:
         before = _told(device)
+        for module, part in FORKED.items():
+            if module in sys.modules:
+                os.write(device, b"forget " + part)
         os.write(device, b"freeze")
         _fork()
         _frozen = True
