@@ -125,6 +125,7 @@ class Start:
     uvloop: bool = False  # whether it holds uvloop, whose processes do not go there
     ctypes: bool = False  # whether it holds `ctypes.util`, which starts programs to find a library
     freeze: bool = False  # the main module is frozen where it begins its work (target/freeze_point.py)
+    frozen: bool = False  # it is frozen there, or where it says so
     led: bool = False  # the host tells it what to do, over a channel (target/pytest_worker.py)
 
 

@@ -97,17 +97,17 @@ def test_the_same_program_runs_cold() -> None:
 @pytest.mark.parametrize(
     ("name", "reason", "detail"),
     [
-        ("thread", "thread 101 (python3.11) is running", "waiting.wait()"),
-        ("connected", "file descriptor 4 is connected to 127.0.0.1:8080", "raddr=('127.0.0.1', 8080)"),
-        ("alarm", "a timer is running (setitimer)", "setitimer"),
+        ("thread", "thread 101 (python3.11) is running", "(101), started by /app/thread.py:12 is in"),
+        ("connected", "file descriptor 4 is connected to 127.0.0.1:8080", ", made by /app/connected.py:6"),
+        ("alarm", "a timer is running (setitimer)", "setitimer: called by /app/alarm.py:5"),
     ],
 )
 def test_what_cannot_be_frozen_is_named(name: str, reason: str, detail: str) -> None:
     with pytest.raises(UserError) as caught:
         build(name)
     assert caught.value.code == ExitCode.FREEZE and caught.value.hint
+    assert f"cannot be frozen where it is: {reason}" in caught.value.message
     told = "\n".join(caught.value.details)
-    assert reason in told or reason.replace("python3.11", "") in told, told
     assert detail in told, told
 
 

@@ -95,7 +95,7 @@ def test_threads_that_wait_for_work_are_not_missed() -> None:
 def test_what_cannot_be_frozen_is_named(name: str, reason: str, detail: str) -> None:
     with pytest.raises(UserError) as caught:
         build(name)
-    told = "\n".join(caught.value.details)
+    told = "\n".join([caught.value.message, *caught.value.details])
     assert caught.value.code == ExitCode.FREEZE and reason in told and detail in told, told
 
 

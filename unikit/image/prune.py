@@ -130,6 +130,7 @@ def _main(natives: Natives, finder: str) -> Unit:
         uvloop="module:uvloop" in natives.imports.graph,
         ctypes="module:ctypes.util" in natives.imports.graph,
         freeze=source.settings.freeze and not _freezes_itself(natives),
+        frozen=source.settings.freeze,
     )
     if source.entry is not None:
         return Unit(source.entry, source.start.guest, start, finder, columns=source.settings.sources != "none")

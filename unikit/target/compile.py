@@ -41,6 +41,10 @@ __import__("sys").meta_path.append(type("LeftOut", (), {{"find_spec": property(l
     __import__("_frozen_importlib_external").SourcelessFileLoader("left_out", {finder!r}).get_code("left_out"),
     {{"finder": self}}) or type(self).find_spec)}})())
 """
+# A program that is frozen may be watched from its beginning (freeze.py).
+FROZEN = """
+__import__("unikit")._begin()
+"""
 MODULE = """
 __import__({package!r})
 __package__ = {package!r}
@@ -53,7 +57,8 @@ def started(tree: ast.Module, name: str, start: dict[str, Any]) -> ast.Module:
     module = start["module"]
     values = dict(start, file=name, name=module or "__main__", package=(module or "").rpartition(".")[0])
     values.update({name: embedded(name) for name in EMBEDDED})
-    text = START + (FINDER if values["finder"] else "") + (MODULE if values["package"] else "")
+    text = START + (FINDER if values["finder"] else "") + (FROZEN if values["frozen"] else "")
+    text += MODULE if values["package"] else ""
     first = 0
     for node in tree.body:
         future = isinstance(node, ast.ImportFrom) and node.module == "__future__"

@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 Hook = TypeVar("Hook", bound=Callable[[], Any])
 
 DEVICE = "/dev/unikit/freeze"  # says this boot's environment, arguments and kind of console
-HOW = "/proc/unikit/freeze"  # `1`, `warm` or `watch`, and modules to import before, with commas
+HOW = "/proc/unikit/freeze"  # `1`, `explain`, `warm` or `watch`, and modules to import before, with commas
 WARM_SIGNAL = 64  # the last of the real-time signals: freeze now, or tell what was imported
 # Libraries that start their threads again in the child of a fork, and a part of their file's path.
 FORKED = {"uvloop.loop": b"/uvloop/loop."}
@@ -30,6 +30,7 @@ REFUSED = 75  # EX_TEMPFAIL: the build says why
 _before: list[Callable[[], Any]] = []
 _after: list[Callable[[], Any]] = []
 _frozen = False
+_makers: dict[int | str, str] = {}  # who made a thread or a socket, by its id(), or started a timer
 
 
 def before_freeze(function: Hook) -> Hook:
@@ -78,6 +79,62 @@ def _how() -> tuple[str, list[str]]:
     with open(HOW) as file:
         how, _, modules = file.read().partition("\n")
     return how, [name for name in modules.split(",") if name]
+
+
+def _begin() -> None:
+    """Before the first line of the program. It was refused once, and the build wants to know whose fault it is."""
+    try:
+        if _how()[0] != "explain":
+            return
+    except OSError:
+        return
+    import _thread
+
+    for name in ("setitimer", "alarm"):
+        _note(_signal, name)
+    for name in ("start_new_thread", "start_joinable_thread"):
+        _note(_thread, name)
+    sys.addaudithook(_see)
+
+
+def _note(module: Any, name: str) -> None:
+    """Who calls this function is noted from now on: under what it is a method of, or its own name."""
+    function = getattr(module, name, None)
+    if function is None:
+        return
+
+    def call(*given: Any, **named: Any) -> Any:
+        owner = getattr(given[0], "__self__", None) if given else None
+        _makers[name if owner is None else id(owner)] = _place()
+        return function(*given, **named)
+
+    setattr(module, name, call)
+
+
+def _see(event: str, given: tuple[Any, ...]) -> None:
+    if event == "socket.__new__":
+        _makers[id(given[0])] = _place()
+
+
+def _place() -> str:
+    """The program's own line that leads here; where there is none, that of a package."""
+    frame, folder, second = sys._getframe(2), sys.path[0] + "/", ""
+    library = os.__file__.rpartition("/")[0] + "/"
+    while frame:
+        name = frame.f_code.co_filename
+        here = f"{name}:{frame.f_lineno}"
+        if name.startswith(folder):
+            return here
+        if not second and name.startswith("/") and (not name.startswith(library) or "-packages/" in name):
+            second = here
+        frame = frame.f_back  # type: ignore[assignment]
+    return second
+
+
+def _by(thing: Any, how: str) -> str:
+    """Who made it, where that is known."""
+    place = _makers.get(id(thing))
+    return f", {how} by {place}" if place else ""
 
 
 def _warm(number: int, frame: Any) -> None:
@@ -331,13 +388,15 @@ def _refused(error: OSError) -> None:
         for thread in threading.enumerate():
             if thread is not threading.current_thread():
                 stack = traceback.format_stack(frames.get(thread.ident)) if thread.ident in frames else []
-                lines += [f"thread {thread.name!r} ({thread.native_id}) is in", "".join(stack).rstrip()]
+                begun = f"thread {thread.name!r} ({thread.native_id}){_by(thread, 'started')} is in"
+                lines += [begun, "".join(stack).rstrip()]
     if "socket" in sys.modules:
         import gc
 
         kind = sys.modules["socket"].socket
         sockets = [thing for thing in gc.get_objects() if issubclass(type(thing), kind)]
-        lines += [f"open: {thing!r}" for thing in sockets if thing.fileno() >= 0]
+        lines += [f"open: {thing!r}{_by(thing, 'made')}" for thing in sockets if thing.fileno() >= 0]
+    lines += [f"{name}: called by {_makers[name]}" for name in ("setitimer", "alarm") if name in _makers]
     with open(DEVICE, "wb", buffering=0) as device:
         # EBUSY: the kernel has told why; this ends what there is to say about it
         device.write(os.fsencode("\n".join(lines or ["" if error.errno == 16 else str(error)]) or "\n")[:4096])

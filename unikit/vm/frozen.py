@@ -53,6 +53,10 @@ CPUS = {
 }
 
 
+class Refused(UserError):
+    """Something is there that cannot be frozen."""
+
+
 @dataclass(frozen=True)
 class Segment:
     """A part of the memory: its physical address, its bytes."""
@@ -83,10 +87,21 @@ def make(cold: Image, level: str, progress: Progress, warm: str | None = None, *
 def _boot(cold: Image, level: str, progress: Progress, warm: str | None = None, late: tuple[str, ...] = ()) -> bytes:
     """The cold image is booted; the bytes of the frozen one. `late`: modules that are imported before the freeze."""
     with _memory(_wanted(cold.path)) as (file, memory):
-        record = _run(cold, level, file, progress, Warming(warm, DEADLINE) if warm else None, late)
+        try:
+            record = _run(cold, level, file, progress, Warming(warm, DEADLINE) if warm else None, late)
+        except Refused:
+            if not warm and not late:
+                _explain(cold, level, progress)
+            raise
         segments, end = read(memory, record)
         manifest = dataclasses.replace(cold.manifest, frozen=level, smallest=-(-end // (1 << 20)) + HEADROOM)
         return assemble(cold.path.read_bytes(), segments, manifest)
+
+
+def _explain(cold: Image, level: str, progress: Progress) -> None:
+    """It was refused: booted once more, it remembers who starts threads and makes sockets. Raises Refused again."""
+    with _memory(_wanted(cold.path)) as (file, _):
+        _run(cold, level, file, progress, None, (), how="explain")
 
 
 def _late_imports(body: bytes) -> tuple[str, ...]:
@@ -122,12 +137,18 @@ def _memory(size: int) -> Iterator[tuple[str, mmap.mmap]]:
 
 
 def _run(
-    cold: Image, level: str, memory: str, progress: Progress, warming: Warming | None, late: tuple[str, ...]
+    cold: Image,
+    level: str,
+    memory: str,
+    progress: Progress,
+    warming: Warming | None,
+    late: tuple[str, ...],
+    how: str = "1",
 ) -> int:
     """Boot the image until it is frozen; the address of the guest's record."""
     qemu = _qemu()
     accel = accelerator.choose(qemu)
-    tokens = [("freeze", "warm" if warming else "1")]
+    tokens = [("freeze", "warm" if warming else how)]
     if late:
         tokens.append(("freeze_import", ",".join(late)))
     channels = Channels()
@@ -225,8 +246,11 @@ def failure(ended: Ended, reasons: list[str], console: str, level: str, warming:
     said = tuple(console.splitlines()[-20:])
     log = ended.log
     if reasons:
-        return UserError(
-            "The application cannot be frozen where it is.", code=ExitCode.FREEZE, hint=hint, details=tuple(reasons)
+        return Refused(
+            f"The application cannot be frozen where it is: {reasons[0].strip()}.",
+            code=ExitCode.FREEZE,
+            hint=hint,
+            details=tuple(reasons[1:]),
         )
     if log.error:
         return UserError(str(log.error.get("message")), code=ExitCode.FREEZE)
