@@ -93,11 +93,17 @@ TABLE(unikit_drivers, struct driver_record);
 
 /* INIT(devices) { ... }: run once, at power-on, level by level; within a level the order is that of the
  * components' names. START(devices) { ... }: the same, after the level's INITs, and again each time that a
- * frozen image resumes. The levels, in order: early        nothing works yet but a stack: the serial port,
- * the command line memory       page allocator, kernel heap, address space time         clocks, timers,
- * entropy threads      scheduler, signals bus          ACPI, interrupt controllers filesystems  root, tmpfs,
- * proc; the boot configuration is complete after it devices      virtio discovery and drivers: console,
- * report channel, rng, net network      TCP/IP, addresses services     what needs all of the above */
+ * frozen image resumes. The levels, in order:
+ *
+ * - early: nothing works yet but a stack; the serial port, the command line
+ * - memory: page allocator, kernel heap, address space
+ * - time: clocks, timers, entropy
+ * - threads: scheduler, signals
+ * - bus: ACPI, interrupt controllers
+ * - filesystems: root, tmpfs, proc; the boot configuration is complete after it
+ * - devices: virtio discovery and drivers: console, report channel, rng, net
+ * - network: TCP/IP, addresses
+ * - services: what needs all of the above */
 typedef void (*init_function)(void);
 TABLE(unikit_init_early, init_function);
 TABLE(unikit_init_memory, init_function);
