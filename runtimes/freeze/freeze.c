@@ -24,6 +24,7 @@
 #include "image.h"
 #include "memory.h"
 #include "network.h"
+#include "process.h"
 #include "report.h"
 
 #define RANGES 64
@@ -139,8 +140,9 @@ static int open_freeze(struct file *file)
     return config_get("freeze") ? 0 : -ENXIO;
 }
 
-/* "freeze": the next fork. "forget ...": freeze_forget(). "import ...": modules that came in after the
- * freeze. Anything else is a reason not to freeze, for the host. */
+/* "freeze": the next fork. "renumber": another process number from now on, for what looks whether it was
+ * forked. "forget ...": freeze_forget(). "import ...": modules that came in after the freeze. Anything else
+ * is a reason not to freeze, for the host. */
 static ssize_t write_freeze(struct file *file, struct io *io, uint64_t *pos)
 {
     static char text[16384];
@@ -151,6 +153,9 @@ static ssize_t write_freeze(struct file *file, struct io *io, uint64_t *pos)
         return n;
     if (n == 6 && memcmp(text, "freeze", 6) == 0) {
         wanted = true;
+    } else if (n == 8 && memcmp(text, "renumber", 8) == 0) {
+        thread_renew(current);
+        process_id = current->tid;
     } else if (n > 7 && memcmp(text, "forget ", 7) == 0) {
         freeze_forget(text + 7, (size_t)n - 7);
     } else {

@@ -174,8 +174,7 @@ def _freeze() -> tuple[bytes, bytes]:
         for module, part in FORKED.items():
             if module in sys.modules:
                 os.write(device, b"forget " + part)
-        os.write(device, b"freeze")
-        _fork()
+        _fork(device)
         _frozen = True
         return before, _told(device)
     finally:
@@ -184,20 +183,21 @@ def _freeze() -> tuple[bytes, bytes]:
             pool.set_thread_count(number)
 
 
-def _fork() -> None:
-    """asyncio forgets in the child of a fork what it was about to do; this child goes on with it."""
+def _fork(device: int) -> None:
+    """asyncio forgets in the child of a fork, by the process's number, what it was about to do; this child goes on."""
     events = sys.modules.get("asyncio.events")
     loop = events._get_running_loop() if events else None
-    if events is None or loop is None:
-        os.fork()
-        return
-    wakeup = _signal.set_wakeup_fd(-1) if _in_main_thread() else None
+    wakeup = _signal.set_wakeup_fd(-1) if loop is not None and _in_main_thread() else None
     try:
+        os.write(device, b"renumber")
+        _forget()
+        os.write(device, b"freeze")
         os.fork()
     finally:
         if wakeup is not None:
             _signal.set_wakeup_fd(wakeup)
-        events._set_running_loop(loop)
+        if events is not None and loop is not None:
+            events._set_running_loop(loop)
 
 
 def _in_main_thread() -> bool:
@@ -346,20 +346,26 @@ def _watch() -> None:
     _signal.signal(WARM_SIGNAL, tell)
 
 
-def _renew() -> None:
-    """What modules keep that must not be the same in every boot, where a fork alone does not change it."""
+def _forget() -> None:
+    """What modules keep that must not be the same in every boot, and make anew where it is missing. Before the freeze:
+    it would cost each boot something. The process has another number already."""
     modules = sys.modules
-    if "numpy.random" in modules:
-        modules["numpy.random"].seed()  # the legacy global generator
     if "uuid" in modules:  # libuuid keeps its node and clock sequence; Python's own way makes them anew
         own = {"_node": None, "_last_timestamp": None, "_generate_time_safe": None, "_GETTERS": [_hardware_address]}
         modules["uuid"].__dict__.update(own)
     if "_sqlite3" in modules:  # its random() begins anew when a file is opened and the process is another
         modules["_sqlite3"].connect(os.devnull).close()
-    if "multiprocessing.process" in modules:
-        modules["multiprocessing.process"].current_process().authkey = os.urandom(32)
     if "platform" in modules:
         modules["platform"].__dict__["_uname_cache"] = None  # holds the host name
+
+
+def _renew() -> None:
+    """What modules made by random numbers, where a fork alone does not change it."""
+    modules = sys.modules
+    if "numpy.random" in modules:
+        modules["numpy.random"].seed()  # the legacy global generator
+    if "multiprocessing.process" in modules:
+        modules["multiprocessing.process"].current_process().authkey = os.urandom(32)
 
 
 def _hardware_address() -> int | None:
