@@ -43,6 +43,7 @@ def start() -> Iterator[Socket]:
             "HOME": home,
             "XDG_RUNTIME_DIR": home,
             "QT_QPA_PLATFORM": "offscreen",
+            "QT_QUICK_BACKEND": "software",  # no OpenGL needed
             "QTWEBENGINE_REMOTE_DEBUGGING": f"127.0.0.1:{port}",
             "QTWEBENGINE_DISABLE_SANDBOX": "1",
             "QTWEBENGINE_CHROMIUM_FLAGS": "--disable-gpu --disable-dev-shm-usage --hide-scrollbars",
