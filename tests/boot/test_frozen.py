@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import itertools
 import json
+import re
 import shlex
 import socket
 import sys
@@ -97,16 +98,17 @@ def test_the_same_program_runs_cold() -> None:
 @pytest.mark.parametrize(
     ("name", "reason", "detail"),
     [
-        ("thread", "thread 101 (python3.11) is running", "(101), started by /app/thread.py:12 is in"),
-        ("connected", "file descriptor 4 is connected to 127.0.0.1:8080", ", made by /app/connected.py:6"),
-        ("alarm", "a timer is running (setitimer)", "setitimer: called by /app/alarm.py:5"),
+        # the program's name, or the thread's own from Python 3.14 on
+        ("thread", r"thread 101 \((python3\.\d+|worker)\) is running", "(101), started by /app/thread.py:12 is in"),
+        ("connected", r"file descriptor 4 is connected to 127\.0\.0\.1:8080", ", made by /app/connected.py:6"),
+        ("alarm", r"a timer is running \(setitimer\)", "setitimer: called by /app/alarm.py:5"),
     ],
 )
 def test_what_cannot_be_frozen_is_named(name: str, reason: str, detail: str) -> None:
     with pytest.raises(UserError) as caught:
         build(name)
     assert caught.value.code == ExitCode.FREEZE and caught.value.hint
-    assert f"cannot be frozen where it is: {reason}" in caught.value.message
+    assert re.search(f"cannot be frozen where it is: {reason}", caught.value.message)
     told = "\n".join(caught.value.details)
     assert detail in told, told
 
