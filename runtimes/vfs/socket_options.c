@@ -167,11 +167,12 @@ void control_put(struct socket_message *m, int level, int type, const void *data
     if (at + sizeof(header) > m->control_length)
         return;
     header.length = sizeof(header) + fits;
-    if (at > m->control_used)
-        memset((char *)m->control + m->control_used, 0, at - m->control_used);
     memcpy((char *)m->control + at, &header, sizeof(header));
     memcpy((char *)m->control + at + sizeof(header), data, fits);
-    m->control_used = at + header.length;
+    /* With what aligns the next one, as far as there is room: older glibcs' CMSG_NXTHDR insists on it. */
+    at += header.length;
+    m->control_used = min(CONTROL_ALIGN(at), m->control_length);
+    memset((char *)m->control + at, 0, m->control_used - at);
 }
 
 int control_next(const struct socket_message *m, size_t *at, const struct control_header **header)

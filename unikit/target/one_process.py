@@ -27,8 +27,10 @@ FOLDERS = ("/lib/x86_64-linux-gnu", "/usr/lib/x86_64-linux-gnu", "/lib64", "/usr
 WORDS = "a unikernel is one process and starts no other: use threads or asyncio in it, or run more guests"
 
 
-def worded(error: OSError) -> OSError:
-    if error.errno != errno.ENOSYS:
+def worded(error: OSError, function: str) -> OSError:
+    # posix_spawn(3) of glibc 2.35 and before says EPERM, whatever the kernel said
+    spawned = function.startswith("posix_spawn") and error.errno == errno.EPERM
+    if error.errno != errno.ENOSYS and not spawned:
         return error
     names = () if error.filename is None else (error.filename,)
     return OSError(errno.ENOSYS, WORDS, *names)
@@ -39,7 +41,7 @@ def spoken(call: Callable[..., Any]) -> Callable[..., Any]:
         try:
             return call(*arguments, **named)
         except OSError as error:
-            raise worded(error) from None
+            raise worded(error, call.__name__) from None
 
     attempt.__name__, attempt.__qualname__, attempt.__doc__ = call.__name__, call.__name__, call.__doc__
     attempt.__wrapped__ = call  # type: ignore[attr-defined]  # inspect.signature() goes by it
@@ -78,7 +80,7 @@ def awaited(call: Callable[..., Any]) -> Callable[..., Any]:
         try:
             return await call(*arguments, **named)
         except OSError as error:
-            raise worded(error) from None
+            raise worded(error, call.__name__) from None
 
     attempt.__name__, attempt.__qualname__, attempt.__doc__ = call.__name__, call.__qualname__, call.__doc__
     attempt.__wrapped__ = call  # type: ignore[attr-defined]

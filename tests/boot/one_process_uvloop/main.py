@@ -1,15 +1,16 @@
 """uvloop, which starts processes without `subprocess`, says as well that there is none to be had."""
 
 import asyncio
+import contextlib
 import errno
 import inspect
 
 import uvloop
 
 
-def refused(runner, what):
+def refused(loop, what):
     try:
-        runner.run(what)
+        loop.run_until_complete(what)
     except OSError as error:
         assert error.errno == errno.ENOSYS and "one process" in str(error) and "threads" in str(error), error
         return
@@ -17,14 +18,13 @@ def refused(runner, what):
 
 
 if __name__ == "__main__":
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        loop = runner.get_loop()
-        refused(runner, asyncio.create_subprocess_exec("true"))
-        refused(runner, asyncio.create_subprocess_shell("exit 1"))
-        refused(runner, loop.subprocess_exec(asyncio.SubprocessProtocol, "true"))
+    with contextlib.closing(uvloop.new_event_loop()) as loop:
+        refused(loop, asyncio.create_subprocess_exec("true"))
+        refused(loop, asyncio.create_subprocess_shell("exit 1"))
+        refused(loop, loop.subprocess_exec(asyncio.SubprocessProtocol, "true"))
         assert inspect.iscoroutinefunction(loop.subprocess_exec) and loop.subprocess_exec.__name__ == "subprocess_exec"
         try:
-            runner.run(loop.subprocess_exec(asyncio.SubprocessProtocol))
+            loop.run_until_complete(loop.subprocess_exec(asyncio.SubprocessProtocol))
         except TypeError as error:  # arguments are checked as ever
             assert "positional" in str(error), error
     assert "exec_module" not in vars(uvloop.__spec__.loader)
