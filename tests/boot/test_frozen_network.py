@@ -90,6 +90,7 @@ def boot(made: images.Image, certificates: Path, work: Path) -> Seen:
                 while data := stream.recv(4096):
                     text += data
                 host.accept()[0].close()
+                stream.unwrap()  # else OpenSSL in the guest may call the connection cut off
             assert guest.wait().status == 0, guest.console()
     found = list(segments(dump))
     ours = [s for s in found if s.address == "10.0.2.15"]
