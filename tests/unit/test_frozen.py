@@ -41,6 +41,14 @@ def test_pages_that_are_zero_are_left_out() -> None:
     assert end == 0x300000
 
 
+def test_an_image_says_how_much_memory_it_wants(tmp_path: Path) -> None:
+    cold = dataclasses.replace(make(tmp_path).manifest, memory=128)
+    small = frozen.sized(cold, "x86-64-v2", (20 << 20) + 1)
+    assert (small.frozen, small.smallest, small.memory) == ("x86-64-v2", 27, 128)
+    large = frozen.sized(cold, "x86-64-v2", 300 << 20)
+    assert large.smallest == 306 and large.memory == 384
+
+
 @pytest.mark.parametrize(
     ("ranges", "magic"),
     [

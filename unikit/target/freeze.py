@@ -391,11 +391,14 @@ def _refused(error: OSError) -> None:
         threading = None
     if threading is not None:
         frames = sys._current_frames()
+        alike: dict[str, list[str]] = {}
         for thread in threading.enumerate():
             if thread is not threading.current_thread():
                 stack = traceback.format_stack(frames.get(thread.ident)) if thread.ident in frames else []
-                begun = f"thread {thread.name!r} ({thread.native_id}){_by(thread, 'started')} is in"
-                lines += [begun, "".join(stack).rstrip()]
+                told = f"thread {thread.name!r} ({thread.native_id}){_by(thread, 'started')}"
+                alike.setdefault("".join(stack).rstrip(), []).append(told)
+        for place, names in alike.items():
+            lines += [f"{'; '.join(names)} {'is' if len(names) == 1 else 'are'} in", place]
     if "socket" in sys.modules:
         import gc
 

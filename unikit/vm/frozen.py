@@ -36,6 +36,7 @@ from unikit.vm.warm import Warming
 MEMORY, ROOM, MOST = 512, 448, 3072
 DEADLINE = 300.0  # seconds until the freeze
 GAP = 16  # pages: runs of zeros shorter than this are written, so that there are not too many segments
+ROOM_TO_WORK = 32  # MiB that a frozen program has where nothing says how much
 HEADROOM = 6  # MiB that a guest needs beside the frozen program: its network buffers, stacks, tables
 PT_NOTE = 4
 REFUSED = 75  # the status of a guest that could not be frozen (target/freeze.py)
@@ -94,8 +95,16 @@ def _boot(cold: Image, level: str, progress: Progress, warm: str | None = None, 
                 _explain(cold, level, progress)
             raise
         segments, end = read(memory, record)
-        manifest = dataclasses.replace(cold.manifest, frozen=level, smallest=-(-end // (1 << 20)) + HEADROOM)
-        return assemble(cold.path.read_bytes(), segments, manifest)
+        return assemble(cold.path.read_bytes(), segments, sized(cold.manifest, level, end))
+
+
+def sized(cold: Manifest, level: str, end: int) -> Manifest:
+    """The manifest of an image whose program takes the first `end` bytes of memory: a program that has filled much of
+    it before the freeze wants more than is usual."""
+    smallest = -(-end // (1 << 20)) + HEADROOM
+    usual = -(-(smallest + ROOM_TO_WORK) // 64) * 64
+    memory = cold.memory if smallest + ROOM_TO_WORK <= cold.memory else usual
+    return dataclasses.replace(cold, frozen=level, smallest=smallest, memory=memory)
 
 
 def _explain(cold: Image, level: str, progress: Progress) -> None:
@@ -273,8 +282,9 @@ def failure(ended: Ended, reasons: list[str], console: str, level: str, warming:
         return UserError(
             f"The application ended with status {log.status} before it was frozen.",
             code=ExitCode.FREEZE,
-            hint="While an image is frozen "
-            + ("the arguments are empty." if warming else "there is no network, and the arguments are empty."),
+            hint="While an image is frozen there are no arguments and no input"
+            + ("" if warming else " and no network")
+            + "; where the application calls unikit.freeze() itself, it has to come there.",
             details=said,
         )
     if ended.late:
