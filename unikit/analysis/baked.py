@@ -66,10 +66,23 @@ def check(walk: Walk) -> list[str]:
 def _calls(walk: Walk) -> Iterator[str]:
     main: Module = walk.graph.nodes[f"module:{MAIN}"]["node"]
     end = _freeze_line(main)
+    made = _factory(walk)
     for module, line, called, now in walk.calls():
         late = module is main and end is not None and line >= end
-        if called in CALLS and now and module.layer == "app" and not late:
+        early = now or (module.name == made[0] and line in made[1])
+        if called in CALLS and early and module.layer == "app" and not late:
             yield f"{module.path}:{line}: {_shown(called)} before the freeze: {CALLS[called]}"
+
+
+def _factory(walk: Walk) -> tuple[str, range]:
+    """The module and the lines of the function that makes a served application, `module:function()`."""
+    name, _, function = (walk.source.served or "").partition(":")
+    found = walk.finder.find(name) if function.endswith("()") else None
+    if found and found.path:
+        for node in ast.parse(found.path.read_bytes()).body:
+            if isinstance(node, ast.FunctionDef) and f"{node.name}()" == function:
+                return name, range(node.lineno, (node.end_lineno or node.lineno) + 1)
+    return "", range(0)
 
 
 def _shown(called: str) -> str:

@@ -68,3 +68,16 @@ def test_a_module_that_hides_unikit_is_refused(workshop: Workshop) -> None:
         warnings(workshop, main="print(1)", unikit="")
     assert caught.value.code == ExitCode.FREEZE and caught.value.hint
     assert warnings(workshop, freeze=False, main="print(1)", unikit="") == []
+
+
+def test_what_a_factory_asks_for_is_told(workshop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is called before the freeze, as an application at the top of its module is made."""
+    app = workshop.app(
+        made="import os\ndef create_app():\n    KEY = os.environ['KEY']\n    def view(): return os.environ['VIEW']\n"
+        "    return lambda environ, start: [KEY]\ndef other(): return os.environ['OTHER']"
+    )
+    (app.parent / "pyproject.toml").write_text('[tool.unikit]\ninterface = "wsgi"\nfreeze = true\n')
+    monkeypatch.chdir(app.parent)
+    said = imports.analyse(workshop.load("made:create_app()")).warnings
+    assert any("made.py:3: reads os.environ[...] before the freeze" in text for text in said), said
+    assert not any("made.py:6" in text for text in said)
