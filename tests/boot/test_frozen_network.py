@@ -69,27 +69,29 @@ class Seen:
     random: dict[str, Any]
     port: int
     asked: int  # how often the first connection was asked for
+    session: ssl.SSLSession | None  # to come back with
+    resumed: bool | None  # the one of another boot was taken
 
 
-def boot(made: images.Image, certificates: Path, work: Path) -> Seen:
+def boot(made: images.Image, certificates: Path, work: Path, context: ssl.SSLContext, last: Seen | None) -> Seen:
     """One boot, spoken to from its first moment; all that should be random, by name."""
     dump, keys = work / "dump.pcap", work / "keys.log"
     for file in (dump, keys):
         file.unlink(missing_ok=True)
-    context = ssl.create_default_context(cafile=str(certificates / "server.pem"))
-    context.check_hostname = False
     context.keylog_filename = str(keys)
+    session = last.session if last else None
     volume = machine.Volume(certificates, "/certs", True)
     extra = ("-object", f"filter-dump,id=dump,netdev=net,file={dump}")
     with socket.create_server(("127.0.0.1", 0)) as host:
         host.settimeout(DEADLINE)
         environment = {"HOST_PORT": str(host.getsockname()[1])}
         with start(made, ports=[8443], volumes=[volume], environment=environment, extra=extra) as guest:
-            with connect(guest.port(8443)) as plain, context.wrap_socket(plain) as stream:
+            with connect(guest.port(8443)) as plain, context.wrap_socket(plain, session=session) as stream:
                 text = b""
                 while data := stream.recv(4096):
                     text += data
                 host.accept()[0].close()
+                session, resumed = stream.session, stream.session_reused
                 stream.unwrap()  # else OpenSSL in the guest may call the connection cut off
             assert guest.wait().status == 0, guest.console()
     found = list(segments(dump))
@@ -104,7 +106,7 @@ def boot(made: images.Image, certificates: Path, work: Path) -> Seen:
     random |= hello(b"".join(s.data for s in ours if s.port == 8443))
     random |= {words[0]: words[2] for line in keys.read_text().splitlines() if len(words := line.split()) == 3}
     asked = sum(s.address == "10.0.2.2" and s.flags & (SYN | ACK) == SYN for s in found)
-    return Seen(random, opened.port, asked)
+    return Seen(random, opened.port, asked, session, resumed)
 
 
 def connect(port: int) -> socket.socket:
@@ -144,9 +146,15 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_nothing_random_repeats(certificates: Path, tmp_path: Path) -> None:
-    """Numbers of the program, keys of TLS, and what others see of TCP; the first connection is asked for once."""
+    """Numbers of the program, keys of TLS and of its tickets, and what others see of TCP; the first connection is asked
+    for once."""
     made = images.build(HERE / "tls.py", freeze=True)
-    seen = [boot(made, certificates, tmp_path) for _ in range(BOOTS)]
+    context = ssl.create_default_context(cafile=str(certificates / "server.pem"))
+    context.check_hostname = False
+    seen: list[Seen] = []
+    for _ in range(BOOTS):
+        seen.append(boot(made, certificates, tmp_path, context, seen[-1] if seen else None))
+    assert all(one.session and one.session.has_ticket for one in seen) and not any(one.resumed for one in seen)
     assert {"SERVER_TRAFFIC_SECRET_0", "key share", "random"} <= seen[0].random.keys()
     for name in seen[0].random:
         values = [str(one.random[name]) for one in seen]

@@ -160,6 +160,19 @@ def _prepare() -> None:
     for stream in (sys.stdout, sys.stderr):
         if stream is not None:
             stream.flush()
+    _keep_no_ticket_keys(gc.get_objects())
+
+
+def _keep_no_ticket_keys(objects: list[Any]) -> None:
+    """OpenSSL makes the keys of session tickets with the context, and they would be known to whoever has the image.
+    Servers keep their sessions instead, and clients come back by a number of no meaning."""
+    own, other = sys.modules.get("_ssl"), sys.modules.get("OpenSSL.SSL")
+    for thing in objects:
+        kind = type(thing)
+        if own and issubclass(kind, own._SSLContext) and thing.protocol != own.PROTOCOL_TLS_CLIENT:
+            thing.options |= own.OP_NO_TICKET
+        elif other and issubclass(kind, other.Context):
+            thing.set_options(other.OP_NO_TICKET)
 
 
 def _freeze() -> tuple[bytes, bytes]:
