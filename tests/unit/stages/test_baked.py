@@ -81,3 +81,16 @@ def test_what_a_factory_asks_for_is_told(workshop: Workshop, monkeypatch: pytest
     said = imports.analyse(workshop.load("made:create_app()")).warnings
     assert any("made.py:3: reads os.environ[...] before the freeze" in text for text in said), said
     assert not any("made.py:6" in text for text in said)
+
+
+def test_settings_that_are_read_of_the_environment_are_told(workshop: Workshop) -> None:
+    workshop.packages({"pydantic_settings/__init__.py": "class BaseSettings: pass"})
+    said = warnings(
+        workshop,
+        main="import conf\nfrom conf import Settings\nX = Settings()\ndef main(): Settings()\nmain()",
+        conf="import pydantic_settings as p\nclass Settings(p.BaseSettings):\n    url: str = ''\nclass Other: pass\n"
+        "settings, other = Settings(), Other()\ndef get(): return Settings()",
+    )
+    assert len(said) == 2, said
+    assert "main.py:3: calls conf.Settings before the freeze" in said[0] and "the build's environment" in said[0]
+    assert "conf.py:5: calls conf.Settings before the freeze" in said[1]
