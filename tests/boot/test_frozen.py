@@ -175,7 +175,7 @@ def test_a_service_answers_on_another_machine() -> None:
 PYTHON = f"{shlex.quote(sys.executable)} -c "
 ASK = "import os, urllib.request; [urllib.request.urlopen(os.environ['UNIKIT_URL']).read() for _ in range(10)]"
 TALK = (
-    "import os, socket; s = socket.create_connection((os.environ['UNIKIT_HOST'], int(os.environ['UNIKIT_PORT'])));"
+    "import os, socket; s = socket.create_connection((os.environ['UNIKIT_HOST'], int(os.environ['UNIKIT_PORT_8080'])));"
     "[(s.sendall(line), s.recv(100)) for line in [b'line\\n', b'thread\\n'] * 5]"
 )
 
@@ -208,7 +208,7 @@ def test_threads_that_wait_for_work_end_before_the_freeze_and_begin_after_it() -
 
 def test_a_warming_command_that_fails_is_told() -> None:
     with pytest.raises(UserError, match="ended with status 3") as caught:
-        build("service", warm="echo to the user; exit 3")
+        build("service", warm="sleep 90 & echo to the user; exit 3")
     assert caught.value.code == ExitCode.FREEZE and caught.value.details == ("to the user",)
 
 
