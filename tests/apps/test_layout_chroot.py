@@ -22,6 +22,7 @@ from unikit.analysis import imports, interpreter, natives, source
 from unikit.image import erofs, prune
 from unikit.model import FileKind, Pruned
 
+pytestmark = pytest.mark.root
 DEADLINE = 60
 DEBIAN = Path("/usr/bin/python3")
 

@@ -49,6 +49,7 @@ def namespace() -> Iterator[str]:
         subprocess.run(["ip", "netns", "delete", name], check=True)
 
 
+@pytest.mark.root
 def test_half_open_connections_do_not_stop_service(namespace: str) -> None:
     inside = ["ip", "netns", "exec", namespace]
     card = [
