@@ -6,7 +6,8 @@
 
 /* Is there anything that cannot be frozen? Each is told with a `refused` event. */
 bool freeze_refused(void);
-/* Threads that wait in a library whose path has this in it are no reason: it starts others after a fork. */
+/* Threads that wait in a library whose path has this in it, or the one of this number, are no reason: others
+ * are started after a fork. */
 void freeze_forget(const char *part, size_t length);
 /* Those threads end, as they are not there in the child of a fork. */
 void freeze_end_forgotten(void);

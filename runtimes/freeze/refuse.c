@@ -47,17 +47,30 @@ static char forgotten[64];
 
 void freeze_forget(const char *part, size_t length)
 {
+    if (length && *part >= '0' && *part <= '9') {
+        int tid = 0;
+        for (size_t i = 0; i < length && part[i] >= '0' && part[i] <= '9' && tid < 100000000; i++)
+            tid = tid * 10 + (part[i] - '0');
+        struct thread *t = thread_by_tid(tid);
+        if (t)
+            t->restarted = true;
+        return;
+    }
     length = min(length, sizeof(forgotten) - 1);
     memcpy(forgotten, part, length);
     forgotten[length] = '\0';
 }
 
-/* One that works has work to lose: it is not in a futex. */
+/* Of a library's threads one that works has work to lose: it is not in a futex. */
 static bool is_forgotten(const struct thread *t)
 {
     const char *module;
 
-    if (!forgotten[0] || t == current || t->state != THREAD_WAITING || t->user->number != __NR_futex)
+    if (t == current || t->state != THREAD_WAITING)
+        return false;
+    if (t->restarted)
+        return true;
+    if (!forgotten[0] || t->user->number != __NR_futex)
         return false;
     module = library_of(t);
     for (const char *at = module; at && *at; at++)

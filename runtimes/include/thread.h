@@ -45,6 +45,7 @@ struct thread {
     uint64_t share;      /* CPU used, as the scheduler counts it: the least of those ready runs next */
     uintptr_t clear_tid; /* CLONE_CHILD_CLEARTID */
     bool ending;         /* it ends before it runs user code again */
+    bool restarted;      /* it need not be there after a freeze: the program starts another (freeze/) */
     uintptr_t robust_list;
     struct thread_signals signals;
     long (*restart)(struct thread *); /* ERESTART_RESTARTBLOCK */

@@ -84,6 +84,12 @@ def test_threads_that_wait_for_work_are_not_missed() -> None:
     assert result.words == ["[[0, 1, 2], [0, 1, 2]] 4"]
 
 
+def test_threads_that_begin_anew_after_a_fork_are_not_missed() -> None:
+    result = run(images.build(HERE / "restarts", freeze=True))
+    assert result.status == 0, result.console
+    assert result.words == ["2 2"], "the main thread, and one that sleeps"
+
+
 @pytest.mark.parametrize(
     ("name", "reason", "detail"),
     [

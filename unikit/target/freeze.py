@@ -24,6 +24,8 @@ HOW = "/proc/unikit/freeze"  # `1`, `explain`, `warm` or `watch`, and modules to
 WARM_SIGNAL = 64  # the last of the real-time signals: freeze now, or tell what was imported
 # Libraries that start their threads again in the child of a fork, and a part of their file's path.
 FORKED = {"uvloop.loop": b"/uvloop/loop."}
+# And packages that start their Python threads again (os.register_at_fork(), or by the number of the process).
+RESTARTED = ("opentelemetry.", "pymongo.", "sentry_sdk.")
 PATIENCE = 1.0  # seconds that a thread may take to end
 REFUSED = 75  # EX_TEMPFAIL: the build says why
 
@@ -184,9 +186,8 @@ def _freeze() -> tuple[bytes, bytes]:
     device = os.open(DEVICE, os.O_RDWR | os.O_CLOEXEC)
     try:
         before = _told(device)
-        for module, part in FORKED.items():
-            if module in sys.modules:
-                os.write(device, b"forget " + part)
+        for thing in _restarted():
+            os.write(device, b"forget " + thing)
         _fork(device)
         _frozen = True
         return before, _told(device)
@@ -247,6 +248,18 @@ def _end_idle(objects: list[Any]) -> list[tuple[Any, int]]:
         thread.join(PATIENCE)
     _wait_for_ends(threading)
     return again
+
+
+def _restarted() -> list[bytes]:
+    """Threads that need not be there after the freeze, as after a fork: by parts of their libraries' paths, or their
+    numbers."""
+    found = [part for module, part in FORKED.items() if module in sys.modules]
+    threading = sys.modules.get("threading")
+    for thread in threading.enumerate() if threading else ():
+        module = getattr(getattr(thread, "_target", None), "__module__", None) or type(thread).__module__
+        if module.startswith(RESTARTED) and thread is not threading.current_thread():  # type: ignore[union-attr]
+            found.append(b"%d" % thread.native_id)
+    return found
 
 
 def _end_workers(pool: Any) -> None:
