@@ -57,6 +57,7 @@ HIDDEN: dict[str, tuple[str, ...]] = {
     "scipy": ("scipy._lib.*", "scipy.special.*", "scipy.spatial.transform.*", "scipy.linalg.*"),
     "peewee": ("playhouse.*",),
     "tortoise": ("tortoise.*",),
+    "sentry_sdk": ("sentry_sdk.integrations.*",),
 }  # fmt: skip
 
 
