@@ -7,12 +7,21 @@
 
 static long relative_again(struct thread *t);
 
+/* As wait_on(). On Linux a sleep lasts as long as the timer slack at least (PR_SET_TIMERSLACK), also one
+ * whose end has come; programs that poll with sleep(0) count on it that whoever wants the CPU gets it. */
+static int sleep_until(uint64_t deadline)
+{
+    if (clock_now() >= deadline && !signal_pending())
+        thread_step_back();
+    return wait_on(NULL, 0, deadline);
+}
+
 /* restart_data: the deadline, where to put the rest. */
 static long relative(uint64_t deadline, struct __kernel_timespec __user *rest)
 {
     int error;
     do {
-        error = wait_on(NULL, 0, deadline);
+        error = sleep_until(deadline);
     } while (!error);
     if (error == -ETIMEDOUT)
         return 0;
@@ -60,7 +69,7 @@ SYSCALL(clock_nanosleep, int id, int flags, const struct __kernel_timespec __use
         if (kind == CLOCK_KIND_MONOTONIC) {
             /* The usual case, without arithmetic that could wait for ever. */
             do {
-                error = wait_on(NULL, 0, (uint64_t)ns);
+                error = sleep_until((uint64_t)ns);
             } while (!error);
             return error == -ETIMEDOUT ? 0 : -ERESTARTNOHAND;
         }

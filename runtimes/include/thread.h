@@ -70,6 +70,8 @@ noreturn void thread_exit(int status); /* of the current thread; the last one en
 void schedule(void);
 /* On the way back to user code: takes another thread if the slice ended or a better one is ready. */
 void schedule_if_needed(void);
+/* Lets all others run first that are ready, whatever the shares say. */
+void thread_step_back(void);
 extern bool reschedule; /* set by wake-ups and the slice timer, read on the way back to user code */
 
 /* The whole process ends: report, power-off. signal 0: by exit_group(status). */

@@ -6,8 +6,10 @@
  * advantage for it.
  *
  * A woken thread with the lesser share takes the CPU at the next return to user code if the running thread
- * has had it for SETTLE already; else at the end of that time. The delay is what keeps pthread_cond_signal()
- * under a held mutex from costing two switches: the signaller gets to its unlock first.
+ * has had it for SETTLE already, or is ahead by more than that; else at the end of that time. The delay is
+ * what keeps pthread_cond_signal() under a held mutex from costing two switches: the signaller gets to its
+ * unlock first. But who lets a lock go for a moment again and again (Python's, around each call) would have
+ * it back before a thread that is far behind could take it.
  *
  * No tick: the alarm is programmed for the next timer, and for the end of the slice only if somebody else is
  * ready. With nobody ready the CPU halts in the context of the thread that waits, so that the same thread
@@ -63,7 +65,7 @@ static void consider(const struct thread *t)
         return;
     uint64_t used = clock_now() - current->since;
     if (t->share < current->share + used) {
-        if (used >= SETTLE) {
+        if (used >= SETTLE || current->share + used - t->share > SETTLE) {
             reschedule = return_work = true;
             return;
         }
@@ -170,6 +172,15 @@ void schedule_tick(void)
         reschedule = return_work = true;
     else
         clock_alarm(current->slice_end);
+}
+
+void thread_step_back(void)
+{
+    if (list_empty(&ready))
+        return;
+    account();
+    current->share = max(current->share, list_entry(ready.prev, struct thread, run)->share);
+    schedule();
 }
 
 /* sched_yield(2): behind the first of the others, whatever the shares say. */
