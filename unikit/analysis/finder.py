@@ -14,7 +14,7 @@ from unikit.model import Interpreter, Layer, Module, ModuleKind
 ALIASES = {"os.path": "posixpath"}
 # what an application may say to unikit; where the tool itself is installed, its package has the same names
 OWN = "unikit"
-OWN_FILE = paths.TARGET / "freeze.py"
+OWN_FOLDER = paths.TARGET / "guest"
 
 
 class Finder:
@@ -64,7 +64,7 @@ class Finder:
             places = [(folder, package.layer) for folder in package.folders]
         found = self._search(name, last, places)
         if name == OWN and (found is None or found.layer != "app"):
-            return Module(name, ModuleKind.SOURCE, OWN_FILE, "interpreter")
+            return Module(name, ModuleKind.SOURCE, OWN_FOLDER / "__init__.py", "interpreter", (OWN_FOLDER,))
         if name in self.python.frozen and (found is None or found.layer == "interpreter"):
             folders = found.folders if found else ()
             return Module(name, ModuleKind.FROZEN, found.path if found else None, "interpreter", folders)
@@ -120,8 +120,8 @@ class Finder:
 
     def guest(self, path: Path) -> tuple[str, Layer] | None:
         """The guest path of a file below one of the roots (the innermost one), and its layer."""
-        if path == OWN_FILE:
-            return f"{self.python.guest_stdlib}/{OWN}.py", "interpreter"
+        if path.parent == OWN_FOLDER:
+            return f"{self.python.guest_stdlib}/{OWN}/{path.name}", "interpreter"
         best: tuple[int, str, Layer] | None = None
         for folder, guest, layer in self.roots:
             if path.is_relative_to(folder):

@@ -41,9 +41,9 @@ __import__("sys").meta_path.append(type("LeftOut", (), {{"find_spec": property(l
     __import__("_frozen_importlib_external").SourcelessFileLoader("left_out", {finder!r}).get_code("left_out"),
     {{"finder": self}}) or type(self).find_spec)}})())
 """
-# A program that is frozen may be watched from its beginning (freeze.py).
+# A program that is frozen may be watched from its beginning (guest/culprits.py).
 FROZEN = """
-__import__("unikit")._begin()
+__import__("unikit").begin()
 """
 MODULE = """
 __import__({package!r})

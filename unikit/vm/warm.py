@@ -21,7 +21,7 @@ MONITOR = "monitor"
 PATIENCE = 10.0  # seconds in which it may be refused, because connections are about to close
 SETTLED = 0.2  # seconds after the first port in which an application opens others
 PAUSE = 0.1  # seconds between attempts
-SIGNAL = 64  # tells the application to freeze now (target/freeze.py)
+SIGNAL = 64  # tells the application to freeze now (target/guest/kernel.py)
 
 
 class Warming:
