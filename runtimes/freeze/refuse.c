@@ -2,6 +2,7 @@
  * in the child of a fork), connections over the network, timers that a child does not inherit.
  */
 #include "../vfs/descriptors.h"
+#include "../vfs/proc.h"
 #include "freeze.h"
 #include "memory.h"
 #include "report.h"
@@ -16,12 +17,9 @@ static bool is_common(const char *path)
 {
     static const char *const common[] = {"libc.so",   "libpthread", "ld-linux", "libstdc++",
                                          "libgcc_s.", "libpython",  "python"};
-    const char *name = path;
+    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
 
-    for (const char *p = path; *p; p++)
-        if (*p == '/')
-            name = p + 1;
-    for (size_t i = 0; i < sizeof(common) / sizeof(*common); i++)
+    for (size_t i = 0; i < array_size(common); i++)
         if (strncmp(name, common[i], strlen(common[i])) == 0)
             return true;
     return false;
@@ -47,11 +45,10 @@ static char forgotten[64];
 
 void freeze_forget(const char *part, size_t length)
 {
-    if (length && *part >= '0' && *part <= '9') {
-        int tid = 0;
-        for (size_t i = 0; i < length && part[i] >= '0' && part[i] <= '9' && tid < 100000000; i++)
-            tid = tid * 10 + (part[i] - '0');
-        struct thread *t = thread_by_tid(tid);
+    long tid = proc_number(part, length);
+
+    if (tid >= 0) {
+        struct thread *t = thread_by_tid((int)tid);
         if (t)
             t->restarted = true;
         return;

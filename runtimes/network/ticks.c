@@ -120,14 +120,19 @@ static void start(struct tick *t)
     timer_start(&t->timer, clock_now() + t->period);
 }
 
+static void start_anew(struct tick *t)
+{
+    if (t->timer.active)
+        start(t);
+}
+
 /* What was due when the memory was frozen, or since, is not due at once on another machine. */
 START(network)
 {
-    struct tick *const ticks[] = {&tcp_tick,      &second_tick,   rare_ticks,
-                                  rare_ticks + 1, rare_ticks + 2, rare_ticks + 3};
-    for (unsigned i = 0; i < array_size(ticks); i++)
-        if (ticks[i]->timer.active)
-            start(ticks[i]);
+    start_anew(&tcp_tick);
+    start_anew(&second_tick);
+    for (unsigned i = 0; i < array_size(rare_ticks); i++)
+        start_anew(&rare_ticks[i]);
 }
 
 static void wake_rare(void)

@@ -174,23 +174,25 @@ void schedule_tick(void)
         clock_alarm(current->slice_end);
 }
 
-void thread_step_back(void)
+/* One of those that are ready runs first, and all before it. */
+static void step_behind(const struct list *other)
 {
     if (list_empty(&ready))
         return;
     account();
-    current->share = max(current->share, list_entry(ready.prev, struct thread, run)->share);
+    current->share = max(current->share, list_entry(other, struct thread, run)->share);
     schedule();
+}
+
+void thread_step_back(void)
+{
+    step_behind(ready.prev);
 }
 
 /* sched_yield(2): behind the first of the others, whatever the shares say. */
 SYSCALL(sched_yield, void)
 {
-    if (list_empty(&ready))
-        return 0;
-    account();
-    current->share = max(current->share, list_first(&ready, struct thread, run)->share);
-    schedule();
+    step_behind(ready.next);
     return 0;
 }
 

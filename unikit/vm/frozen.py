@@ -39,7 +39,6 @@ GAP = 16  # pages: runs of zeros shorter than this are written, so that there ar
 ROOM_TO_WORK = 32  # MiB that a frozen program has where nothing says how much
 HEADROOM = 6  # MiB that a guest needs beside the frozen program: its network buffers, stacks, tables
 PT_NOTE = 4
-REFUSED = 75  # the status of a guest that could not be frozen (target/guest)
 
 # What a CPU has at each level (x86-64 psABI, "Micro-Architecture Levels"), as options of QEMU's -cpu; the psABI has no
 # level with AES and PCLMULQDQ, and no CPU has AVX2 without them. QEMU 7.2 takes CR4.OSXSAVE for a reserved bit where

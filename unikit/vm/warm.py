@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable
 
 from unikit.errors import ExitCode, UserError
+from unikit.target.guest.kernel import WARM_SIGNAL
 from unikit.vm import ports
 from unikit.vm.machine import Forward
 
@@ -21,7 +22,6 @@ MONITOR = "monitor"
 PATIENCE = 10.0  # seconds in which it may be refused, because connections are about to close
 SETTLED = 0.2  # seconds after the first port in which an application opens others
 PAUSE = 0.1  # seconds between attempts
-SIGNAL = 64  # tells the application to freeze now (target/guest/kernel.py)
 
 
 class Warming:
@@ -62,7 +62,7 @@ class Warming:
         if time.monotonic() >= self.end:
             self.signal(0)
             return False
-        threading.Timer(PAUSE, self.signal, (SIGNAL,)).start()
+        threading.Timer(PAUSE, self.signal, (WARM_SIGNAL,)).start()
         return True
 
     def failure(self, console: str) -> UserError:
@@ -88,7 +88,7 @@ class Warming:
             self.error = error
             self.signal(0)
         else:
-            self.signal(SIGNAL)
+            self.signal(WARM_SIGNAL)
 
     def _forward(self, guest_ports: tuple[int, ...]) -> dict[str, str]:
         """Leads ports of this machine to those of the guest; what the command finds in its environment."""

@@ -9,10 +9,10 @@ import threading
 from pathlib import Path
 from typing import Any
 
+from unikit.target.guest.kernel import WARM_SIGNAL
 from unikit.vm import accelerator, boot, machine
 from unikit.vm.qemu import Channels
 from unikit.vm.supervisor import Limits, Supervisor
-from unikit.vm.warm import SIGNAL
 
 PATIENCE = 10.0  # seconds that a service may take until it listens; one that waits for others never does
 SETTLED = 0.2  # seconds after that: what it imports now belongs to requests
@@ -40,7 +40,7 @@ def imports(qemu: str, image: Path, memory: int) -> tuple[str, ...]:
 
     def see(event: dict[str, Any]) -> str | None:
         if event["event"] == "listen" and not timers:
-            timers.append(threading.Timer(SETTLED, supervisor.signal, (SIGNAL,)))
+            timers.append(threading.Timer(SETTLED, supervisor.signal, (WARM_SIGNAL,)))
             timers[0].start()
         elif event["event"] == "imported":
             found.extend(str(event["text"]).removeprefix("import ").split(","))
